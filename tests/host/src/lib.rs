@@ -1,0 +1,1 @@
+//! Whole-line tests on the host.
