@@ -1,0 +1,341 @@
+//! The frame allocator: every 4 KiB frame has one owner or lies on the free
+//! list of its colour.
+//!
+//! One 32-bit word a frame, in storage that is handed in, says all there is to
+//! say of it: not managed, free (and the next free frame of its colour), or
+//! used (and by whom). Singly linked suffices: `free` pushes, `allocate` pops,
+//! and only the slow contiguous path has to look for a frame inside a list.
+//!
+//! - Words cover one span from the first to the last managed frame; a hole
+//!   costs 0.1 % of its size. A table of regions was refused because `free`
+//!   would have to search it.
+//! - Links outside the frames: a stray write through a stale mapping cannot
+//!   break the allocator, and a free frame need not be mapped.
+//! - Each owner has a turn of its own among the colours, so that two owners
+//!   who allocate alternately both spread over all of their colours.
+//! - No lock inside: the caller has one allocator and decides who may touch it.
+
+mod runs;
+mod word;
+
+pub use runs::{NoRun, Sweep};
+pub use word::FrameState;
+
+use crate::colour::{Colour, ColourSet, Colours, MAX_COLOURS};
+use word::Word;
+
+/// Bits of an address below the frame number.
+pub const FRAME_SHIFT: u32 = 12;
+/// Bytes in a frame.
+pub const FRAME_BYTES: u64 = 1 << FRAME_SHIFT;
+/// Frames one allocator can span (4 TiB): what a link can name.
+const SPAN_MAX: usize = Word::LINK_END as usize;
+
+/// A 4 KiB frame of physical memory, by number (address / 4096): 16 TiB reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Frame(pub u32);
+
+impl Frame {
+    /// The frame that holds a physical address; none at 16 TiB and above.
+    #[must_use]
+    pub fn containing(address: u64) -> Option<Self> {
+        u32::try_from(address >> FRAME_SHIFT).ok().map(Self)
+    }
+
+    /// Its first byte's physical address.
+    #[must_use]
+    pub const fn address(self) -> u64 {
+        (self.0 as u64) << FRAME_SHIFT
+    }
+}
+
+/// Who a frame belongs to. Numbers below 128 are the kernel's own uses,
+/// those above are tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner(pub u8);
+
+impl Owner {
+    /// Heap, stacks of cores, everything not named below.
+    pub const KERNEL: Self = Self(0);
+    /// Page tables.
+    pub const PAGE_TABLES: Self = Self(1);
+    /// Buffers that devices read or write.
+    pub const DEVICES: Self = Self(2);
+    /// The prepared first-class workload and its input.
+    pub const CORPUS: Self = Self(3);
+    /// Shadows and echoes.
+    pub const SHADOW: Self = Self(4);
+
+    /// The task in `slot`; none from 128 up.
+    #[must_use]
+    pub const fn task(slot: u16) -> Option<Self> {
+        if slot < 128 { Some(Self(slot.to_le_bytes()[0] + 128)) } else { None }
+    }
+}
+
+/// No frame of the colours asked for is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfFrames {
+    /// The colours asked for.
+    pub colours: ColourSet,
+    /// Free frames of every other colour.
+    pub free_elsewhere: u32,
+}
+
+impl core::fmt::Display for OutOfFrames {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "out of memory: no free frame of colours {}, {} of others",
+            self.colours, self.free_elsewhere
+        )
+    }
+}
+
+/// Why a frame was not taken back. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FreeError {
+    /// The allocator never managed this frame.
+    Foreign(Frame),
+    /// It is free already.
+    DoubleFree(Frame),
+    /// It belongs to somebody else.
+    WrongOwner {
+        /// The frame.
+        frame: Frame,
+        /// Whose it is.
+        owner: Owner,
+    },
+}
+
+impl core::fmt::Display for FreeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Foreign(frame) => write!(f, "free: frame {:#x} is not managed", frame.address()),
+            Self::DoubleFree(frame) => write!(f, "free: frame {:#x} is free already", frame.address()),
+            Self::WrongOwner { frame, owner } => {
+                write!(f, "free: frame {:#x} belongs to owner {}", frame.address(), owner.0)
+            }
+        }
+    }
+}
+
+/// What became of a region of the memory map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// Whole frames that are free from now on.
+    pub frames: u32,
+    /// Whole frames that had been added before.
+    pub repeated: u32,
+    /// Whole frames outside the span of the words.
+    pub outside: u64,
+}
+
+/// The free frames of one colour.
+#[derive(Clone, Copy, Debug)]
+struct List {
+    head: u32,
+    count: u32,
+}
+
+/// Hands out frames by colour and owner.
+#[derive(Debug)]
+pub struct FrameAllocator<'w> {
+    words: &'w mut [u32],
+    first: Frame,
+    colours: Colours,
+    lists: [List; MAX_COLOURS as usize],
+    /// Bit `c` is set when the list of colour `c` has a frame.
+    stocked: u64,
+    used: [u32; 256],
+    turn: [u8; 256],
+    managed: u32,
+    free: u32,
+}
+
+impl<'w> FrameAllocator<'w> {
+    /// Words that the frames from `start` to `end` (physical addresses, end
+    /// excluded) need, for sizing the storage.
+    #[must_use]
+    pub const fn words_for(start: u64, end: u64) -> u64 {
+        end.div_ceil(FRAME_BYTES).saturating_sub(start >> FRAME_SHIFT)
+    }
+
+    /// An allocator without frames; word `i` stands for frame `first + i`.
+    /// Writes every word: at boot only. Words beyond a 4 TiB span stay unused.
+    #[must_use]
+    pub fn new(words: &'w mut [u32], first: Frame, colours: Colours) -> Self {
+        let reach = usize::try_from(u32::MAX - first.0).unwrap_or(SPAN_MAX);
+        let span = words.len().min(SPAN_MAX).min(reach);
+        let words = &mut words[..span];
+        words.fill(Word::UNMANAGED.0);
+        Self {
+            words,
+            first,
+            colours,
+            lists: [List { head: Word::LINK_END, count: 0 }; MAX_COLOURS as usize],
+            stocked: 0,
+            used: [0; 256],
+            turn: [0; 256],
+            managed: 0,
+            free: 0,
+        }
+    }
+
+    /// Adds the whole frames inside a region of usable memory, any alignment
+    /// and length. Proportional to the region: at boot only. What was added
+    /// before or lies outside the words is counted and left alone. Within a
+    /// region low frames are handed out first; of several regions the one
+    /// added last.
+    pub fn add_region(&mut self, start: u64, bytes: u64) -> Added {
+        let from = start.div_ceil(FRAME_BYTES);
+        let to = start.saturating_add(bytes) >> FRAME_SHIFT;
+        let whole = to.saturating_sub(from);
+        let (low, high) = self.clip(from, to);
+        let mut added = Added { outside: whole.saturating_sub(u64::from(high - low)), ..Added::default() };
+        for index in (low..high).rev() {
+            if self.word(index) == Word::UNMANAGED {
+                self.push(index);
+                self.managed += 1;
+                added.frames += 1;
+            } else {
+                added.repeated += 1;
+            }
+        }
+        added
+    }
+
+    /// Takes a frame of one of `colours`, each in turn. O(1), no loop; which
+    /// colour is next costs two bit operations.
+    ///
+    /// # Errors
+    /// [`OutOfFrames`] when none of these colours has one; nothing changed.
+    pub fn allocate(&mut self, colours: ColourSet, owner: Owner) -> Result<Frame, OutOfFrames> {
+        let taken = self.next_colour(colours, owner).and_then(|colour| self.pop(colour));
+        let Some(index) = taken else {
+            return Err(OutOfFrames { colours, free_elsewhere: self.free });
+        };
+        self.set_word(index, Word::used(owner));
+        self.used[usize::from(owner.0)] += 1;
+        Ok(Frame(self.first.0 + index))
+    }
+
+    /// Takes back a frame from its owner. O(1), no loop.
+    ///
+    /// # Errors
+    /// Says what is wrong with it; nothing changed.
+    pub fn free(&mut self, frame: Frame, owner: Owner) -> Result<(), FreeError> {
+        match self.state(frame) {
+            FrameState::Unmanaged => Err(FreeError::Foreign(frame)),
+            FrameState::Free => Err(FreeError::DoubleFree(frame)),
+            FrameState::Used(other) if other != owner => Err(FreeError::WrongOwner { frame, owner: other }),
+            FrameState::Used(_) => {
+                self.used[usize::from(owner.0)] -= 1;
+                self.push(frame.0 - self.first.0);
+                Ok(())
+            }
+        }
+    }
+
+    /// How a frame stands. O(1).
+    #[must_use]
+    pub fn state(&self, frame: Frame) -> FrameState {
+        frame.0.checked_sub(self.first.0).map_or(FrameState::Unmanaged, |index| self.word(index).state())
+    }
+
+    /// Frames added so far.
+    #[must_use]
+    pub const fn managed_frames(&self) -> u32 {
+        self.managed
+    }
+
+    /// Frames that are free.
+    #[must_use]
+    pub const fn free_frames(&self) -> u32 {
+        self.free
+    }
+
+    /// Free frames of one colour.
+    #[must_use]
+    pub fn free_of(&self, colour: Colour) -> u32 {
+        self.lists.get(usize::from(colour.0)).map_or(0, |list| list.count)
+    }
+
+    /// Frames an owner has.
+    #[must_use]
+    pub const fn used_by(&self, owner: Owner) -> u32 {
+        self.used[owner.0 as usize]
+    }
+
+    /// The colours that frames are sorted by.
+    #[must_use]
+    pub const fn colours(&self) -> Colours {
+        self.colours
+    }
+
+    /// The first stocked colour of the set at or after the owner's turn, else
+    /// the first of all; the turn moves past it.
+    fn next_colour(&mut self, colours: ColourSet, owner: Owner) -> Option<Colour> {
+        let candidates = colours.0 & self.stocked;
+        if candidates == 0 {
+            return None;
+        }
+        let turn = &mut self.turn[usize::from(owner.0)];
+        let later = candidates & (u64::MAX << *turn);
+        let chosen = if later == 0 { candidates } else { later }.trailing_zeros().to_le_bytes()[0];
+        *turn = (chosen + 1) % 64;
+        Some(Colour(chosen))
+    }
+
+    /// Puts a frame at the head of its colour's list.
+    fn push(&mut self, index: u32) {
+        let colour = self.colour_at(index);
+        let list = &mut self.lists[usize::from(colour.0)];
+        let next = core::mem::replace(&mut list.head, index);
+        list.count += 1;
+        self.free += 1;
+        self.stocked |= ColourSet::only(colour).0;
+        self.set_word(index, Word::free(next));
+    }
+
+    /// Takes the frame at the head of a colour's list. Its word is stale.
+    fn pop(&mut self, colour: Colour) -> Option<u32> {
+        let index = self.lists[usize::from(colour.0)].head;
+        let next = self.word(index).next_free()?;
+        let list = &mut self.lists[usize::from(colour.0)];
+        list.head = next;
+        list.count -= 1;
+        self.free -= 1;
+        if list.count == 0 {
+            self.stocked &= !ColourSet::only(colour).0;
+        }
+        Some(index)
+    }
+
+    fn colour_at(&self, index: u32) -> Colour {
+        self.colours.colour_of(Frame(self.first.0 + index))
+    }
+
+    /// The word of a frame; unmanaged beyond the end.
+    fn word(&self, index: u32) -> Word {
+        self.words.get(index as usize).map_or(Word::UNMANAGED, |&word| Word(word))
+    }
+
+    fn set_word(&mut self, index: u32, word: Word) {
+        if let Some(place) = self.words.get_mut(index as usize) {
+            *place = word.0;
+        }
+    }
+
+    /// Frame numbers `from..to` as word indices, cut to the words there are.
+    fn clip(&self, from: u64, to: u64) -> (u32, u32) {
+        let first = u64::from(self.first.0);
+        let end = self.words.len() as u64;
+        let index = |number: u64| u32::try_from(number.saturating_sub(first).min(end)).unwrap_or(u32::MAX);
+        let low = index(from);
+        (low, index(to).max(low))
+    }
+}
+
+#[cfg(test)]
+mod tests;
