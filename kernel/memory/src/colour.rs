@@ -129,7 +129,7 @@ impl Colours {
     /// How many there are: a power of two from 1 to [`MAX_COLOURS`].
     #[must_use]
     pub const fn count(self) -> u32 {
-        1 << self.bits
+        1u32.wrapping_shl(self.bits)
     }
 
     /// The physical-address bits that make the colour.
@@ -141,7 +141,7 @@ impl Colours {
     /// The colour of a frame.
     #[must_use]
     pub const fn colour_of(self, frame: Frame) -> Colour {
-        let low = frame.0 & ((1 << self.bits) - 1);
+        let low = frame.0 & (self.count() - 1);
         Colour(low.to_le_bytes()[0])
     }
 

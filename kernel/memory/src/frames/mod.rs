@@ -193,15 +193,23 @@ impl<'w> FrameAllocator<'w> {
         let whole = to.saturating_sub(from);
         let (low, high) = self.clip(from, to);
         let mut added = Added { outside: whole.saturating_sub(u64::from(high - low)), ..Added::default() };
-        for index in (low..high).rev() {
-            if self.word(index) == Word::UNMANAGED {
-                self.push(index);
-                self.managed += 1;
+        let (colours, first) = (self.colours, self.first.0);
+        let words = &mut self.words[low as usize..high as usize];
+        for (index, word) in (low..high).rev().zip(words.iter_mut().rev()) {
+            if *word == Word::UNMANAGED.0 {
+                let list = &mut self.lists[usize::from(colours.colour_of(Frame(first + index)).0)];
+                *word = Word::free(core::mem::replace(&mut list.head, index)).0;
+                list.count += 1;
                 added.frames += 1;
             } else {
                 added.repeated += 1;
             }
         }
+        for (colour, _) in (0..).map(Colour).zip(&self.lists).filter(|(_, list)| list.count > 0) {
+            self.stocked |= ColourSet::only(colour).0;
+        }
+        self.managed += added.frames;
+        self.free += added.frames;
         added
     }
 
