@@ -48,7 +48,7 @@ pub unsafe extern "sysv64" fn abandon(resume: u64) -> ! {
 }
 
 /// Lays out the first frame of a new context that will call `entry(argument)`
-/// with interrupts on, and returns the stack pointer to resume. `stack` is the
+/// with interrupts off, and returns the stack pointer to resume. `stack` is the
 /// whole stack; its lowest bytes are the last to be used.
 ///
 /// # Panics
@@ -68,5 +68,5 @@ pub fn prepare(stack: &mut [u64], entry: extern "sysv64" fn(u64) -> !, argument:
 /// the entry point.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn begin() -> ! {
-    naked_asm!("mov rdi, rbx", "xor ebp, ebp", "sti", "call r12", "ud2")
+    naked_asm!("mov rdi, rbx", "xor ebp, ebp", "call r12", "ud2")
 }

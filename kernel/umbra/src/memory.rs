@@ -1,0 +1,367 @@
+//! Frames, kernel objects and task slots, mapped.
+//!
+//! Only boot and the control task come here, so the lock is never contended;
+//! no interrupt handler and no other core takes it.
+
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
+use spin::mutex::SpinMutex;
+use umbra_memory::{
+    Budget, ColourSet, Colours, FRAME_BYTES, Frame, FrameAllocator, Owner, core_stack, memory_area,
+    stack_area,
+};
+use umbra_x86_64::paging::{Access, Audit, MapError, Space};
+
+/// Frames below this stay out of the allocator: real mode and firmware use them.
+const LOW_MEMORY_END: u64 = 0x10_0000;
+/// Real-mode memory ends here; above it are video memory and firmware.
+const REAL_MODE_END: u64 = 0xA_0000;
+
+static WINDOW: AtomicU64 = AtomicU64::new(0);
+static KERNEL_BASE: AtomicU64 = AtomicU64::new(0);
+static MEMORY: SpinMutex<Option<Memory>> = SpinMutex::new(None);
+
+struct Memory {
+    frames: FrameAllocator<'static>,
+    space: Space,
+    colours: Division,
+    low_page: Option<u64>,
+}
+
+/// Which colours belong to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Division {
+    /// Every colour there is.
+    pub(crate) all: ColourSet,
+    /// The shadow's own: it samples only these sets.
+    pub(crate) shadow: ColourSet,
+    /// Everybody else's.
+    pub(crate) tasks: ColourSet,
+}
+
+impl Division {
+    /// One colour in sixteen, at least one, is the shadow's; where there are
+    /// too few to give one away, it shares.
+    fn of(colours: Colours) -> Self {
+        let count = colours.count();
+        let all = ColourSet(if count >= 64 { u64::MAX } else { (1 << count) - 1 });
+        if count < 8 {
+            return Self { all, shadow: all, tasks: all };
+        }
+        let shadow = ColourSet((1 << (count / 16).max(1)) - 1);
+        Self { all, shadow, tasks: ColourSet(all.0 & !shadow.0) }
+    }
+}
+
+/// Why memory could not be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MemoryError {
+    /// Not enough free frames; how many were missing is in the numbers.
+    Short { wanted: u32, free: u32 },
+    /// The page tables would not take it.
+    Mapping(MapError),
+    /// Boot has not come that far.
+    NotReady,
+}
+
+impl core::fmt::Display for MemoryError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Short { wanted, free } => write!(f, "out of memory: wanted {wanted} frames, {free} free"),
+            Self::Mapping(error) => write!(f, "mapping failed: {error:?}"),
+            Self::NotReady => f.write_str("memory is not set up yet"),
+        }
+    }
+}
+
+/// Figures for `mem` and the boot report.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Usage {
+    pub(crate) managed: u32,
+    pub(crate) free: u32,
+    pub(crate) kernel: u32,
+    pub(crate) page_tables: u32,
+    pub(crate) corpus: u32,
+    pub(crate) shadow: u32,
+    pub(crate) colours: u32,
+    pub(crate) division: Division,
+}
+
+/// Takes over the memory map: the allocator's own words come out of the first
+/// region that is large enough.
+pub(crate) fn init(regions: &[MemoryRegion], window: u64, kernel_base: u64, colours: Colours) -> Usage {
+    WINDOW.store(window, Ordering::Relaxed);
+    KERNEL_BASE.store(kernel_base, Ordering::Relaxed);
+    let usable = || regions.iter().filter(|region| region.kind == MemoryRegionKind::Usable);
+    let high = || usable().filter(|region| region.end > LOW_MEMORY_END);
+    let start = high().map(|region| region.start.max(LOW_MEMORY_END)).min().unwrap_or(LOW_MEMORY_END);
+    let end = high().map(|region| region.end).max().unwrap_or(start);
+    let words = FrameAllocator::words_for(start, end);
+    let bytes = (words * 4).next_multiple_of(FRAME_BYTES);
+    let home = high()
+        .map(|region| region.start.max(LOW_MEMORY_END).next_multiple_of(FRAME_BYTES))
+        .zip(high().map(|region| region.end))
+        .find(|(from, to)| to.saturating_sub(*from) >= bytes)
+        .map(|(from, _)| from);
+    let Some(home) = home else { panic!("no usable memory region holds {bytes} bytes for the frame table") };
+    let count = usize::try_from(words).unwrap_or(0);
+    // SAFETY: the boot loader says the region is unused, the window shows it,
+    // and it is left out of the frames below.
+    let storage = unsafe { core::slice::from_raw_parts_mut((window + home) as *mut u32, count) };
+    let first = Frame::containing(start).unwrap_or(Frame(0));
+    let mut frames = FrameAllocator::new(storage, first, colours);
+    for region in high() {
+        let from = region.start.max(LOW_MEMORY_END);
+        if (from..region.end).contains(&home) {
+            frames.add_region(from, home - from);
+            frames.add_region(home + bytes, region.end.saturating_sub(home + bytes));
+        } else {
+            frames.add_region(from, region.end - from);
+        }
+    }
+    let low_page = usable()
+        .filter(|region| region.start < REAL_MODE_END && region.end >= 0x3000)
+        .map(|region| (region.end.min(REAL_MODE_END) - FRAME_BYTES) & !(FRAME_BYTES - 1))
+        .find(|page| *page >= 0x1000);
+    // SAFETY: the boot loader mapped all physical memory at `window`; this is
+    // the only `Space`.
+    let space = unsafe { Space::current(window) };
+    let memory = Memory { frames, space, colours: Division::of(colours), low_page };
+    let usage = memory.usage();
+    *MEMORY.lock() = Some(memory);
+    usage
+}
+
+/// Makes every writable page non-executable.
+pub(crate) fn enforce_write_xor_execute() -> Audit {
+    with(|memory| memory.space.enforce_write_xor_execute()).unwrap_or_default()
+}
+
+/// Figures as they are now.
+pub(crate) fn usage() -> Option<Usage> {
+    with(|memory| memory.usage())
+}
+
+/// Frames of a task's slot.
+pub(crate) fn used_by_task(slot: u16) -> u32 {
+    Owner::task(slot).and_then(|owner| with(|memory| memory.frames.used_by(owner))).unwrap_or(0)
+}
+
+/// The lowest address of the kernel image, for backtraces.
+pub(crate) fn kernel_base() -> u64 {
+    KERNEL_BASE.load(Ordering::Relaxed)
+}
+
+/// Where a physical address is seen.
+pub(crate) fn window(physical: u64) -> u64 {
+    WINDOW.load(Ordering::Relaxed) + physical
+}
+
+/// Room for a kernel object that is never given back, zeroed.
+pub(crate) fn object<T>(count: usize) -> Result<&'static mut [MaybeUninit<T>], MemoryError> {
+    let bytes = u64::try_from(size_of::<T>() * count).unwrap_or(u64::MAX);
+    let wanted = u32::try_from(bytes.div_ceil(FRAME_BYTES).max(1)).unwrap_or(u32::MAX);
+    let frame = with(|memory| {
+        let run = memory.frames.allocate_contiguous(wanted, 1, Owner::KERNEL);
+        run.map_err(|_| MemoryError::Short { wanted, free: memory.frames.free_frames() })
+    })
+    .unwrap_or(Err(MemoryError::NotReady))?;
+    let pointer = window(frame.address()) as *mut MaybeUninit<T>;
+    assert!(align_of::<T>() <= 4096, "frames are page-aligned");
+    // SAFETY: the frames are ours alone, contiguous in the window, and large
+    // enough; `MaybeUninit` makes no demand on their content.
+    unsafe {
+        core::ptr::write_bytes(pointer, 0, count);
+        Ok(core::slice::from_raw_parts_mut(pointer, count))
+    }
+}
+
+/// Maps stack number `stack` of a core, `bytes` long, and returns its top.
+pub(crate) fn map_core_stack(core: u8, stack: u16, bytes: u64) -> Result<u64, MemoryError> {
+    let Some((bottom, _)) = core_stack(u16::from(core), stack) else { return Err(MemoryError::NotReady) };
+    with(|memory| memory.map_range(bottom, bytes, ColourSet(u64::MAX), Owner::KERNEL))
+        .unwrap_or(Err(MemoryError::NotReady))?;
+    Ok(bottom + bytes)
+}
+
+/// A task slot's areas, mapped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Areas {
+    pub(crate) stack_bottom: u64,
+    pub(crate) stack_bytes: u64,
+    pub(crate) memory_bottom: u64,
+    pub(crate) memory_bytes: u64,
+}
+
+/// Maps a task's stack and memory, zeroed, in frames of `colours`. Either
+/// everything is mapped or nothing is.
+pub(crate) fn map_task(
+    slot: u16,
+    budget: Budget,
+    colours: ColourSet,
+    owner: Owner,
+) -> Result<Areas, MemoryError> {
+    let (Some((stack_bottom, _)), Some((memory_bottom, _))) = (stack_area(slot), memory_area(slot)) else {
+        return Err(MemoryError::NotReady);
+    };
+    let stack_bytes = u64::from(budget.stack_frames) * FRAME_BYTES;
+    let memory_bytes = u64::from(budget.memory_frames) * FRAME_BYTES;
+    with(|memory| {
+        let (wanted, free) = (budget.total_frames(), memory.frames.free_frames());
+        if wanted > free {
+            return Err(MemoryError::Short { wanted, free });
+        }
+        let mapped = memory
+            .map_range(stack_bottom, stack_bytes, colours, owner)
+            .and_then(|()| memory.map_range(memory_bottom, memory_bytes, colours, owner));
+        if mapped.is_err() {
+            memory.unmap_range(stack_bottom, stack_bytes, owner);
+            memory.unmap_range(memory_bottom, memory_bytes, owner);
+        }
+        mapped
+    })
+    .unwrap_or(Err(MemoryError::NotReady))?;
+    Ok(Areas { stack_bottom, stack_bytes, memory_bottom, memory_bytes })
+}
+
+/// Gives a task's frames back. The page tables of the slot stay for its next
+/// user; cores flush before they run that one.
+pub(crate) fn unmap_task(areas: Areas, owner: Owner) {
+    with(|memory| {
+        memory.unmap_range(areas.stack_bottom, areas.stack_bytes, owner);
+        memory.unmap_range(areas.memory_bottom, areas.memory_bytes, owner);
+    });
+}
+
+/// Maps device registers at their place in the window, unless the window
+/// covers them already, and returns where they are seen.
+pub(crate) fn map_device(physical: u64, bytes: u64) -> Result<u64, MemoryError> {
+    with(|memory| {
+        for page in (physical & !(FRAME_BYTES - 1)..physical + bytes).step_by(4096) {
+            if memory.space.translate(window(page)) == Some(page) {
+                continue;
+            }
+            let (space, frames) = (&mut memory.space, &mut memory.frames);
+            // SAFETY: device registers hold no memory of ours.
+            unsafe { space.map(window(page), page, Access::Device, &mut || table_frame(frames)) }
+                .map_err(MemoryError::Mapping)?;
+        }
+        Ok(window(physical))
+    })
+    .unwrap_or(Err(MemoryError::NotReady))
+}
+
+/// A page below 1 MiB for start-up code, mapped at its own address for
+/// execution, and the physical address of the page tables; once.
+pub(crate) fn take_low_page() -> Option<(u64, u64)> {
+    with(|memory| {
+        let page = memory.low_page.take()?;
+        let (space, frames) = (&mut memory.space, &mut memory.frames);
+        if space.translate(page).is_none() {
+            // SAFETY: nothing of ours lies in the lower half.
+            unsafe { space.map(page, page, Access::Execute, &mut || table_frame(frames)) }.ok()?;
+        }
+        Some((page, space.root()))
+    })
+    .flatten()
+}
+
+/// Withdraws the start-up page's mapping once all cores are up.
+pub(crate) fn give_up_low_page(page: u64) {
+    // SAFETY: no core runs start-up code any more.
+    with(|memory| unsafe { memory.space.unmap(page) });
+}
+
+/// Allocates one frame and frees it again, for the benchmark.
+pub(crate) fn exercise_frames() -> bool {
+    with(|memory| {
+        let tasks = memory.colours.tasks;
+        match memory.frames.allocate(tasks, Owner::KERNEL) {
+            Ok(frame) => memory.frames.free(frame, Owner::KERNEL).is_ok(),
+            Err(_) => false,
+        }
+    })
+    .unwrap_or(false)
+}
+
+/// Whether `address` is mapped, for backtraces. Never waits.
+pub(crate) fn is_mapped(address: u64) -> bool {
+    MEMORY
+        .try_lock()
+        .and_then(|memory| memory.as_ref().map(|m| m.space.translate(address).is_some()))
+        .unwrap_or(false)
+}
+
+fn with<R>(body: impl FnOnce(&mut Memory) -> R) -> Option<R> {
+    MEMORY.lock().as_mut().map(body)
+}
+
+/// A zeroed frame for a page table.
+fn table_frame(frames: &mut FrameAllocator<'static>) -> Option<u64> {
+    let frame = frames.allocate(ColourSet(u64::MAX), Owner::PAGE_TABLES).ok()?;
+    clear(frame);
+    Some(frame.address())
+}
+
+fn clear(frame: Frame) {
+    // SAFETY: the frame was just allocated, so nobody else uses it; the window
+    // shows it.
+    unsafe { core::ptr::write_bytes(window(frame.address()) as *mut u8, 0, 4096) };
+}
+
+impl Memory {
+    fn usage(&self) -> Usage {
+        let frames = &self.frames;
+        Usage {
+            managed: frames.managed_frames(),
+            free: frames.free_frames(),
+            kernel: frames.used_by(Owner::KERNEL),
+            page_tables: frames.used_by(Owner::PAGE_TABLES),
+            corpus: frames.used_by(Owner::CORPUS),
+            shadow: frames.used_by(Owner::SHADOW),
+            colours: frames.colours().count(),
+            division: self.colours,
+        }
+    }
+
+    fn map_range(
+        &mut self,
+        from: u64,
+        bytes: u64,
+        colours: ColourSet,
+        owner: Owner,
+    ) -> Result<(), MemoryError> {
+        for page in (from..from + bytes).step_by(4096) {
+            let free = self.frames.free_frames();
+            let frame = self.frames.allocate(colours, owner).or_else(|_| {
+                // Colours that have run dry are not worth refusing a task for.
+                self.frames.allocate(self.colours.all, owner)
+            });
+            let Ok(frame) = frame else { return Err(MemoryError::Short { wanted: 1, free }) };
+            clear(frame);
+            let (space, frames) = (&mut self.space, &mut self.frames);
+            // SAFETY: the page is in a slot or stack that nobody uses yet, the
+            // frame is fresh.
+            let mapped =
+                unsafe { space.map(page, frame.address(), Access::ReadWrite, &mut || table_frame(frames)) };
+            if let Err(error) = mapped {
+                let _ = self.frames.free(frame, owner);
+                return Err(MemoryError::Mapping(error));
+            }
+        }
+        Ok(())
+    }
+
+    fn unmap_range(&mut self, from: u64, bytes: u64, owner: Owner) {
+        for page in (from..from + bytes).step_by(4096) {
+            // SAFETY: the task has ended, so nothing is accessed there.
+            let Some(address) = (unsafe { self.space.unmap(page) }) else { continue };
+            let freed = Frame::containing(address).map(|frame| self.frames.free(frame, owner));
+            if let Some(Err(error)) = freed {
+                crate::log_line!(Error, "memory: {error}");
+            }
+        }
+    }
+}
