@@ -1,0 +1,102 @@
+//! A line of text -> commands.
+//!
+//! `;` separates commands, `#` at the start of a word begins a comment, words
+//! are separated by white space; there are no quotes, since no argument needs
+//! one. Everything else follows from the table [`SPECS`]. An error names what
+//! was wrong and what was expected, in one line.
+//!
+//! Work is bounded by the line's length times the number of commands; nothing
+//! allocates and no input panics.
+
+mod command;
+mod error;
+mod nearest;
+mod spec;
+mod table;
+mod value;
+
+pub use command::{
+    Command, JobScale, Level, Mode, ProfileVerb, QuarantineVerb, Role, RoleChange, RoleSet, ShadowVerb,
+    Target,
+};
+pub use error::{ParseError, Problem, Quoted};
+pub use nearest::nearest;
+pub use spec::{Flag, Group, Kind, Need, Positional, Spec};
+pub use table::{SPECS, find};
+
+use value::{Value, Values};
+
+/// The commands of a line, in order. What follows an error is still parsed;
+/// whether to go on is the caller's decision.
+pub fn commands(line: &str) -> impl Iterator<Item = Result<Command<'_>, ParseError<'_>>> {
+    without_comment(line).split(';').filter_map(parse_one)
+}
+
+/// The line up to its comment.
+pub(crate) fn without_comment(line: &str) -> &str {
+    let mut at_word_start = true;
+    for (offset, character) in line.char_indices() {
+        if character == '#' && at_word_start {
+            return line.get(..offset).unwrap_or(line);
+        }
+        at_word_start = character == ';' || character.is_whitespace();
+    }
+    line
+}
+
+/// Parses one command; none when there is only white space.
+fn parse_one(text: &str) -> Option<Result<Command<'_>, ParseError<'_>>> {
+    let mut words = text.split_whitespace();
+    let name = words.next()?;
+    let Some(spec) = find(name) else {
+        return Some(Err(ParseError::unknown_command(name)));
+    };
+    if words.clone().any(|word| word == "-h" || word == "--help") {
+        return Some(Ok(Command::Help { topic: Some(spec) }));
+    }
+    let built = read_values(spec, words).and_then(|values| (spec.build)(&values).ok_or(Problem::Incomplete));
+    Some(built.map_err(|problem| ParseError { spec: Some(spec), problem }))
+}
+
+fn read_values<'a>(
+    spec: &'static Spec,
+    mut words: impl Iterator<Item = &'a str>,
+) -> Result<Values<'a>, Problem<'a>> {
+    let mut values = Values::default();
+    let mut filled = 0usize;
+    while let Some(word) = words.next() {
+        if word.starts_with('-') {
+            read_flag(spec, word, words.next(), &mut values)?;
+            continue;
+        }
+        let admitted =
+            spec.positionals.get(filled).filter(|next| next.need.admits(values.word_before(filled)));
+        let positional = admitted.ok_or(Problem::Unexpected(word))?;
+        values.set(filled, Value::read(positional.kind, word)?);
+        filled += 1;
+    }
+    match spec.positionals.get(filled) {
+        Some(next) if next.need.demands(filled, values.word_before(filled)) => {
+            Err(Problem::Missing(next.kind))
+        }
+        _ => Ok(values),
+    }
+}
+
+fn read_flag<'a>(
+    spec: &'static Spec,
+    word: &'a str,
+    value: Option<&'a str>,
+    values: &mut Values<'a>,
+) -> Result<(), Problem<'a>> {
+    let found = spec.flags.iter().enumerate().find(|(_, flag)| flag.name == word);
+    let (index, flag) = found.ok_or(Problem::UnknownFlag(word))?;
+    let value = value.ok_or(Problem::FlagWithoutValue(flag))?;
+    if values.set_flag(index, Value::read(flag.kind, value)?) {
+        return Err(Problem::FlagTwice(flag.name));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! Every command, once.
+
+use super::{
+    Command, Flag, Group, JobScale, Kind, Mode, Need, Positional, ProfileVerb, QuarantineVerb, RoleChange,
+    ShadowVerb, Spec,
+};
+
+const CORE: Kind = Kind::Core;
+const INTERVAL: Kind = Kind::Number { placeholder: "INTERVAL_MS", min: 100, max: 60_000 };
+const COUNT: Kind = Kind::Number { placeholder: "COUNT", min: 1, max: 64 };
+const LINES: Kind = Kind::Number { placeholder: "COUNT", min: 1, max: 10_000 };
+const REQUESTS: Kind = Kind::Number { placeholder: "REQUESTS", min: 1, max: 1_000_000 };
+
+/// The command of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Spec> {
+    SPECS.iter().find(|spec| spec.name == name)
+}
+
+/// All commands, in the order in which help lists them.
+pub static SPECS: [Spec; 29] = [
+    // Look
+    Spec {
+        summary: "the line at a glance: policy, profile, next burst, quarantine, tasks",
+        build: |_| Some(Command::Status),
+        ..plain("status", Group::Look)
+    },
+    Spec {
+        summary: "cores with their roles, ticks, load and what runs on them",
+        build: |_| Some(Command::Cpus),
+        ..plain("cpus", Group::Look)
+    },
+    Spec {
+        summary: "tasks with their class, state, core, share and counts",
+        build: |_| Some(Command::Ps),
+        ..plain("ps", Group::Look)
+    },
+    Spec {
+        summary: "tasks and cores, refreshed until a key is pressed",
+        example: "top 500",
+        positionals: &[optional(INTERVAL)],
+        build: |values| Some(Command::Top { interval_ms: values.number(0) }),
+        ..plain("top", Group::Look)
+    },
+    Spec {
+        summary: "latencies, lead times, predictions and actions so far; reset starts anew",
+        example: "stats reset",
+        positionals: &[optional(Kind::Word(&["reset"]))],
+        build: |values| Some(Command::Stats { reset: values.word(0).is_some() }),
+        ..plain("stats", Group::Look)
+    },
+    Spec {
+        summary: "memory: frames free and used, by colour and by owner",
+        build: |_| Some(Command::Mem),
+        ..plain("mem", Group::Look)
+    },
+    Spec {
+        summary: "the last log lines, or those of a level and worse",
+        example: "log -n 20 -l warn",
+        flags: &[flag("-n", LINES), flag("-l", Kind::Level)],
+        build: |values| Some(Command::Log { count: values.flag_number(0), level: values.flag_level(1) }),
+        ..plain("log", Group::Look)
+    },
+    Spec { summary: "time since boot", build: |_| Some(Command::Uptime), ..plain("uptime", Group::Look) },
+    Spec {
+        summary: "what this build is",
+        build: |_| Some(Command::Version),
+        ..plain("version", Group::Look)
+    },
+    // Tasks
+    Spec {
+        summary: "start second-class tasks of a workload, on a core or wherever there is room",
+        example: "run compress -c 2 -n 2",
+        positionals: &[required(Kind::Workload)],
+        flags: &[flag("-c", CORE), flag("-n", COUNT)],
+        build: |values| {
+            Some(Command::Run {
+                name: values.name(0)?,
+                core: values.flag_number(0),
+                count: values.flag_number(1),
+            })
+        },
+        ..plain("run", Group::Tasks)
+    },
+    Spec {
+        summary: "end second-class tasks and take their memory back",
+        example: "stop compress",
+        positionals: &[required(Kind::TargetOrAll)],
+        build: |values| Some(Command::Stop { target: values.target(0)? }),
+        ..plain("stop", Group::Tasks)
+    },
+    Spec {
+        summary: "take second-class tasks off their run queues",
+        example: "pause 3",
+        positionals: &[required(Kind::Target)],
+        build: |values| Some(Command::Pause { target: values.target(0)? }),
+        ..plain("pause", Group::Tasks)
+    },
+    Spec {
+        summary: "let paused tasks run again",
+        example: "resume 3",
+        positionals: &[required(Kind::Target)],
+        build: |values| Some(Command::Resume { target: values.target(0)? }),
+        ..plain("resume", Group::Tasks)
+    },
+    Spec {
+        summary: "move a second-class task to another core",
+        example: "migrate 3 2",
+        positionals: &[required(Kind::Task), required(CORE)],
+        build: |values| Some(Command::Migrate { task: values.number(0)?, core: values.number(1)? }),
+        ..plain("migrate", Group::Tasks)
+    },
+    Spec {
+        summary: "show what each core may run, or change it for one core",
+        example: "roles 2 shadow,second-class",
+        positionals: &[optional(CORE), Positional { kind: Kind::Roles, need: Need::WithPrevious }],
+        build: |values| {
+            let core = values.number(0);
+            Some(Command::Roles {
+                change: match core {
+                    Some(core) => Some(RoleChange { core, roles: values.roles(1)? }),
+                    None => None,
+                },
+            })
+        },
+        ..plain("roles", Group::Tasks)
+    },
+    // Line
+    Spec {
+        summary: "what a first-class workload demands: show it, record it anew, forget it",
+        example: "profile record search",
+        positionals: &[optional(Kind::Word(&ProfileVerb::NAMES)), optional(Kind::Profile)],
+        build: |values| {
+            let verb = values.word(0).and_then(ProfileVerb::read).unwrap_or(ProfileVerb::Show);
+            Some(Command::Profile { verb, name: values.name(1) })
+        },
+        ..plain("profile", Group::Line)
+    },
+    Spec {
+        summary: "the shadow generated from the profile: show it and what it felt, or run it now",
+        example: "shadow run",
+        positionals: &[optional(Kind::Word(&ShadowVerb::NAMES))],
+        build: |values| {
+            let verb = values.word(0).and_then(ShadowVerb::read).unwrap_or(ShadowVerb::Show);
+            Some(Command::Shadow { verb })
+        },
+        ..plain("shadow", Group::Line)
+    },
+    Spec {
+        summary: "run a few real first-class requests on the shadow core and compare",
+        example: "echo 8",
+        positionals: &[optional(REQUESTS)],
+        build: |values| Some(Command::Echo { requests: values.number(0) }),
+        ..plain("echo", Group::Line)
+    },
+    Spec {
+        summary: "predicted interference, the score explained term by term",
+        example: "predict stream",
+        positionals: &[optional(Kind::Target)],
+        build: |values| Some(Command::Predict { target: values.target(0) }),
+        ..plain("predict", Group::Line)
+    },
+    Spec {
+        summary: "the quarantine with its lease and lead time: show, plan only, apply, undo",
+        example: "quarantine plan",
+        positionals: &[optional(Kind::Word(&QuarantineVerb::NAMES))],
+        build: |values| {
+            let verb = values.word(0).and_then(QuarantineVerb::read).unwrap_or(QuarantineVerb::Show);
+            Some(Command::Quarantine { verb })
+        },
+        ..plain("quarantine", Group::Line)
+    },
+    Spec {
+        summary: "show the policies and the one in force, or choose one",
+        example: "policy set concept",
+        positionals: &[
+            optional(Kind::Word(&["show", "set"])),
+            Positional { kind: Kind::Policy, need: Need::After("set") },
+        ],
+        build: |values| Some(Command::Policy { set: values.name(1) }),
+        ..plain("policy", Group::Line)
+    },
+    Spec {
+        summary: "release one first-class burst now",
+        example: "burst 64",
+        positionals: &[optional(REQUESTS)],
+        build: |values| Some(Command::Burst { requests: values.number(0) }),
+        ..plain("burst", Group::Line)
+    },
+    Spec {
+        summary: "run the main job again: every policy measured side by side",
+        example: "job quick",
+        positionals: &[optional(Kind::Word(&JobScale::NAMES))],
+        build: |values| Some(Command::Job { scale: values.word(0).and_then(JobScale::read) }),
+        ..plain("job", Group::Line)
+    },
+    // Console
+    Spec {
+        summary: "all commands, or one with its arguments and an example",
+        example: "help run",
+        positionals: &[optional(Kind::Command)],
+        build: |values| Some(Command::Help { topic: values.command(0) }),
+        ..plain("help", Group::Console)
+    },
+    Spec {
+        summary: "replies as text for people or as one JSON object a line",
+        example: "mode json",
+        positionals: &[required(Kind::Word(&Mode::NAMES))],
+        build: |values| Some(Command::Mode { mode: values.word(0).and_then(Mode::read)? }),
+        ..plain("mode", Group::Console)
+    },
+    Spec {
+        summary: "clear the screen (as Ctrl-L does)",
+        build: |_| Some(Command::Clear),
+        ..plain("clear", Group::Console)
+    },
+    Spec {
+        summary: "start the machine again",
+        build: |_| Some(Command::Reboot),
+        ..plain("reboot", Group::Console)
+    },
+    Spec {
+        summary: "switch the machine off",
+        build: |_| Some(Command::Poweroff),
+        ..plain("poweroff", Group::Console)
+    },
+    Spec {
+        summary: "panic on purpose, to see the epitaph; does nothing without 'yes'",
+        example: "crash yes",
+        positionals: &[optional(Kind::Word(&["yes"]))],
+        build: |values| Some(Command::Crash { confirmed: values.word(0).is_some() }),
+        ..plain("crash", Group::Console)
+    },
+];
+
+/// A command without arguments, whose name is its own example.
+const fn plain(name: &'static str, group: Group) -> Spec {
+    Spec { name, group, summary: "", example: name, positionals: &[], flags: &[], build: |_| None }
+}
+
+const fn required(kind: Kind) -> Positional {
+    Positional { kind, need: Need::Required }
+}
+
+const fn optional(kind: Kind) -> Positional {
+    Positional { kind, need: Need::Optional }
+}
+
+const fn flag(name: &'static str, kind: Kind) -> Flag {
+    Flag { name, kind }
+}
