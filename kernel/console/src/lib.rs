@@ -27,7 +27,7 @@ mod sink;
 mod table;
 
 pub use complete::{NameKind, Names, NoNames};
-pub use editor::{Editor, Event, LINE_BYTES, PROMPT};
+pub use editor::{Editor, Event, LINE_BYTES, LineText, PROMPT};
 pub use parse::{Command, ParseError};
 pub use sink::{CrLf, Frame};
 pub use table::{Align, Column, Table};

@@ -4,8 +4,8 @@ use super::LINE_BYTES;
 use core::ops::Range;
 use heapless::String;
 
-/// A line's text.
-pub(crate) type LineText = String<LINE_BYTES>;
+/// The text of a line.
+pub type LineText = String<LINE_BYTES>;
 
 /// Text without control characters, and a cursor at a character boundary.
 #[derive(Debug, Default)]

@@ -6,22 +6,23 @@
 //! would not be understood. Errors of the sink are ignored: there is nobody to
 //! tell, and Ctrl-L draws everything again.
 
+mod edit;
 mod history;
 mod keys;
 mod line;
 mod screen;
 mod search;
+mod tab;
 
-use crate::{
-    complete::{Names, candidates, complete},
-    sink::CrLf,
-};
+use crate::{complete::Names, sink::CrLf};
 use core::fmt::{Display, Write};
 use history::History;
 use keys::{Decoder, Key};
-use line::{Line, LineText};
-use screen::{COLUMNS, Screen};
+use line::Line;
+use screen::Screen;
 use search::Search;
+
+pub use line::LineText;
 
 /// What stands before the line.
 pub const PROMPT: &str = "umbra> ";
@@ -113,6 +114,11 @@ impl Editor {
         &self.accepted
     }
 
+    /// The same, to keep while the editor is used on.
+    pub fn take_accepted(&mut self) -> LineText {
+        core::mem::take(&mut self.accepted)
+    }
+
     /// Prints `text` above the prompt, on rows of its own.
     pub fn interrupt_with(&mut self, sink: &mut dyn Write, text: &dyn Display) {
         let shown = self.screen.is_shown();
@@ -132,12 +138,10 @@ impl Editor {
     }
 
     fn press(&mut self, key: Key, sink: &mut dyn Write, names: &dyn Names) -> Event {
-        if let Some(search) = self.search.take() {
-            match self.press_searching(search, key, sink) {
-                None => return Event::Idle,
-                Some(Key::Abort) => return Event::Idle,
-                Some(_) => {} // The key ends the search and does what it does.
-            }
+        if let Some(search) = self.search.take()
+            && self.press_searching(search, key, sink)
+        {
+            return Event::Idle;
         }
         let last = core::mem::take(&mut self.last);
         match key {
@@ -152,73 +156,24 @@ impl Editor {
         Event::Idle
     }
 
-    /// A key while searching; gives it back when it ends the search.
-    fn press_searching(&mut self, mut search: Search, key: Key, sink: &mut dyn Write) -> Option<Key> {
+    /// A key while searching. Whether it was used; otherwise it ends the search
+    /// and does what it does.
+    fn press_searching(&mut self, mut search: Search, key: Key, sink: &mut dyn Write) -> bool {
         let found = match key {
             Key::Character(character) => search.add(character, &self.history, &mut self.line),
             Key::Backspace => search.shorten(&self.history, &mut self.line),
             Key::Search => search.next(&self.history, &mut self.line),
             Key::Abort => {
                 self.line.set(search.before());
-                return Some(key);
+                return true;
             }
-            _ => return Some(key),
+            _ => return false,
         };
         if !found {
             bell(sink);
         }
         self.search = Some(search);
-        None
-    }
-
-    /// The keys that change the line or move in it; whether they could.
-    fn edit(&mut self, key: Key, last: Last) -> bool {
-        let (cursor, end) = (self.line.cursor(), self.line.end());
-        match key {
-            Key::Character(character) => self.line.insert(character),
-            Key::Backspace => self.remove(self.line.left(), cursor),
-            Key::Delete => self.remove(cursor, self.line.right()),
-            Key::Left => self.move_to(self.line.left()),
-            Key::Right => self.move_to(self.line.right()),
-            Key::WordLeft => self.move_to(self.line.word_left()),
-            Key::WordRight => self.move_to(self.line.word_right()),
-            Key::Home => self.move_to(0) || end == 0 || cursor == 0,
-            Key::End => self.move_to(end) || cursor == end,
-            Key::KillToEnd => self.kill(cursor, end, last),
-            Key::KillToStart => self.kill(0, cursor, last),
-            Key::KillWordLeft => self.kill(self.line.word_left(), cursor, last),
-            Key::KillWordRight => self.kill(cursor, self.line.word_right(), last),
-            Key::Yank => !self.killed.is_empty() && self.line.insert_all(&self.killed),
-            Key::Transpose => self.line.transpose(),
-            Key::Older => recall(self.history.older(self.line.text()), &mut self.line),
-            Key::Newer => recall(self.history.newer(), &mut self.line),
-            _ => false,
-        }
-    }
-
-    fn move_to(&mut self, cursor: usize) -> bool {
-        let moves = cursor != self.line.cursor();
-        self.line.set_cursor(cursor);
-        moves
-    }
-
-    fn remove(&mut self, start: usize, end: usize) -> bool {
-        self.line.remove(start..end);
-        start < end
-    }
-
-    /// Removes and keeps for Ctrl-Y; kills in a row are kept together, in the
-    /// order in which they stood.
-    fn kill(&mut self, start: usize, end: usize, last: Last) -> bool {
-        let text = self.line.text().get(start..end).unwrap_or_default();
-        if last != Last::Killed {
-            self.killed.clear();
-        }
-        let at = if end == self.line.cursor() { 0 } else { self.killed.len() };
-        // More than a line is not kept; it could not be yanked either.
-        let _ = self.killed.insert_str(at, text);
-        self.last = Last::Killed;
-        self.remove(start, end)
+        true
     }
 
     fn enter(&mut self, sink: &mut dyn Write) -> Event {
@@ -254,22 +209,6 @@ impl Editor {
         self.screen.forget();
     }
 
-    /// The first Tab adds what is certain, the second lists what is possible.
-    fn complete(&mut self, last: Last, sink: &mut dyn Write, names: &dyn Names) {
-        let completion = complete(self.line.before(), names);
-        if completion.count > 1 && completion.addition.is_empty() && last == Last::Completed {
-            self.leave_row(sink);
-            list(self.line.before(), sink, names);
-            return;
-        }
-        self.last = Last::Completed;
-        let added = self.line.insert_all(&completion.addition)
-            && (!completion.whole || self.line.after().starts_with(' ') || self.line.insert(' '));
-        if !added || completion.count != 1 {
-            bell(sink);
-        }
-    }
-
     /// Leaves the line on the terminal as it is, cursor after it.
     fn leave_row(&mut self, sink: &mut dyn Write) {
         self.refresh(sink);
@@ -277,32 +216,8 @@ impl Editor {
     }
 }
 
-fn recall(found: Option<&str>, line: &mut Line) -> bool {
-    found.map(|text| line.set(text)).is_some()
-}
-
 fn bell(sink: &mut dyn Write) {
     let _ = sink.write_char('\x07');
-}
-
-/// The candidates in columns.
-fn list(text: &str, sink: &mut dyn Write, names: &dyn Names) {
-    let mut widest = 0;
-    candidates(text, names, &mut |name| widest = widest.max(name.chars().count()));
-    let width = widest + 2;
-    let a_row = (COLUMNS / width).max(1);
-    let mut count = 0usize;
-    candidates(text, names, &mut |name| {
-        let _ = sink.write_str(match count {
-            0 => "",
-            _ if count.is_multiple_of(a_row) => "\r\n",
-            _ => "  ",
-        });
-        let last_in_row = count % a_row + 1 == a_row;
-        let _ = if last_in_row { sink.write_str(name) } else { write!(sink, "{name:widest$}") };
-        count += 1;
-    });
-    let _ = sink.write_str("\r\n");
 }
 
 #[cfg(test)]

@@ -237,7 +237,7 @@ proptest! {
                 console.terminal.show(&mut console.sent);
             }
             let line = &console.editor.line;
-            let plain = line.text().is_ascii() && line.end() + PROMPT.len() < COLUMNS;
+            let plain = line.text().is_ascii() && line.end() + PROMPT.len() < screen::COLUMNS;
             if console.editor.search.is_none() && plain {
                 let expected = format!("{PROMPT}{}", line.text());
                 prop_assert_eq!(console.terminal.row(), expected.trim_end());

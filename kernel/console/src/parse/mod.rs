@@ -10,19 +10,20 @@
 
 mod command;
 mod error;
+mod kind;
 mod nearest;
 mod spec;
 mod table;
 mod value;
+mod words;
 
-pub use command::{
-    Command, JobScale, Level, Mode, ProfileVerb, QuarantineVerb, Role, RoleChange, RoleSet, ShadowVerb,
-    Target,
-};
+pub use command::{Command, RoleChange, Target};
 pub use error::{ParseError, Problem, Quoted};
+pub use kind::{Kind, Meaning};
 pub use nearest::nearest;
-pub use spec::{Flag, Group, Kind, Need, Positional, Spec};
+pub use spec::{Flag, Group, Need, Positional, Spec, Syntax};
 pub use table::{SPECS, find};
+pub use words::{JobScale, Level, Mode, ProfileVerb, QuarantineVerb, Role, RoleSet, ShadowVerb};
 
 use value::{Value, Values};
 
