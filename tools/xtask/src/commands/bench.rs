@@ -1,0 +1,150 @@
+//! `cargo xtask bench`: instruction counts that repeat exactly.
+//!
+//! Under `-icount shift=0` QEMU's virtual clock advances one nanosecond for
+//! each guest instruction, so the guest can count instructions by its clock
+//! and two runs of the same image give the same figures.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::image::{Builder, Configuration, Images, configuration::Mode};
+use crate::qemu::{Firmware, Guest, Machine, Outcome};
+use crate::report::{self, Host};
+use crate::{say, setup, workspace};
+
+/// Measure instruction counts, sizes and memory at rest.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Also write the figures to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+const LIMIT: Duration = Duration::from_secs(900);
+const MEBIBYTE: u64 = 1 << 20;
+
+/// Figures that have an aim: they must be reported and lie below it.
+const AIMS: &[(&str, u64)] = &[
+    ("tick_8", 2_000),
+    ("context_switch", 100),
+    ("prediction", 150),
+    ("kernel_elf", MEBIBYTE),
+    ("memory_at_rest", 8 * MEBIBYTE),
+];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Figure {
+    name: String,
+    value: u64,
+    unit: String,
+}
+
+/// Measures, prints the table, and fails if a figure is missing.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let toolchain = setup::prepare(setup::Needs { emulator: true, lints: false })?;
+    let builder = Builder::new(&toolchain)?;
+    let images = builder.images("bench", &Configuration::new(Mode::Bench))?;
+    let mut machine = Machine::new(&images, Firmware::Bios, 1)?;
+    machine.counted = true;
+    let command_line = machine.command_line();
+    eprintln!("$ {command_line}");
+    let mut figures = measure(&machine)?;
+    figures.extend(sizes(&builder, &images)?);
+    print!("{}", table(&figures));
+    let host = Host { toolchain: toolchain.describe(), command_line, firmware: Firmware::Bios.name() };
+    if let Some(file) = &arguments.json {
+        write(file, &figures, &host)?;
+    }
+    let missing: Vec<_> = AIMS.iter().map(|(name, _)| *name).filter(|name| !has(&figures, name)).collect();
+    if !missing.is_empty() {
+        bail!("the guest did not report {}", say::list(&missing));
+    }
+    Ok(())
+}
+
+fn measure(machine: &Machine) -> Result<Vec<Figure>> {
+    say::step("measuring; this takes about a minute");
+    let log = workspace::target("logs/bench.log");
+    let (outcome, records) = Guest::start(machine, Some(&log))?.run_to_end(LIMIT, |_| Ok(()))?;
+    if outcome != Outcome::Success {
+        bail!("{outcome}; its log is {}", workspace::shown(&log));
+    }
+    records.iter().filter(|record| record["record"] == "bench").map(figure).collect()
+}
+
+fn figure(record: &Value) -> Result<Figure> {
+    let read = || {
+        let name = record["name"].as_str()?.to_owned();
+        Some(Figure { name, value: record["value"].as_u64()?, unit: record["unit"].as_str()?.to_owned() })
+    };
+    read().with_context(|| format!("the guest sent a figure without name, value or unit: {record}"))
+}
+
+fn sizes(builder: &Builder, images: &Images) -> Result<Vec<Figure>> {
+    let files =
+        [("kernel_elf", builder.kernel()), ("bios_image", &images.bios), ("uefi_image", &images.uefi)];
+    files
+        .into_iter()
+        .map(|(name, path)| {
+            let value = path.metadata().with_context(|| format!("cannot read {}", path.display()))?.len();
+            Ok(Figure { name: name.to_owned(), value, unit: "bytes".to_owned() })
+        })
+        .collect()
+}
+
+fn table(figures: &[Figure]) -> String {
+    let mut text = format!("{:<24} {:>12} {:<14} {:>12}\n", "figure", "measured", "unit", "aim");
+    for figure in figures {
+        let aim = AIMS.iter().find(|(name, _)| *name == figure.name).map(|(_, aim)| *aim);
+        let aim_text = aim.map_or_else(String::new, |aim| format!("< {aim}"));
+        let note = if aim.is_some_and(|aim| figure.value >= aim) { "  missed" } else { "" };
+        let line =
+            format!("{:<24} {:>12} {:<14} {aim_text:>12}{note}", figure.name, figure.value, figure.unit);
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn write(file: &std::path::Path, figures: &[Figure], host: &Host) -> Result<()> {
+    let figures: Vec<_> = figures
+        .iter()
+        .map(|figure| json!({"name": figure.name, "value": figure.value, "unit": figure.unit}))
+        .collect();
+    let text = format!("{:#}\n", json!({"host": report::describe(host), "figures": figures}));
+    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn has(figures: &[Figure], name: &str) -> bool {
+    figures.iter().any(|figure| figure.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_need_all_their_parts() {
+        let record = json!({"record": "bench", "name": "tick_8", "value": 1200, "unit": "instructions"});
+        let figure = figure(&record).expect("complete");
+        assert_eq!(figure, Figure { name: "tick_8".into(), value: 1200, unit: "instructions".into() });
+        assert!(
+            super::figure(&json!({"record": "bench", "name": "tick_8", "value": -1, "unit": "x"})).is_err()
+        );
+    }
+
+    #[test]
+    fn the_table_marks_a_missed_aim() {
+        let figure = |name: &str, value| Figure { name: name.into(), value, unit: "instructions".into() };
+        let text =
+            table(&[figure("tick_8", 1999), figure("context_switch", 100), figure("ring_transfer", 9)]);
+        let lines: Vec<_> =
+            text.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+        assert_eq!(lines[0], ["tick_8", "1999", "instructions", "<", "2000"]);
+        assert_eq!(lines[1], ["context_switch", "100", "instructions", "<", "100", "missed"]);
+        assert_eq!(lines[2], ["ring_transfer", "9", "instructions"]);
+    }
+}

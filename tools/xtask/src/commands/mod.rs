@@ -1,0 +1,7 @@
+//! The commands of `cargo xtask`.
+
+pub(crate) mod bench;
+pub(crate) mod image;
+pub(crate) mod run;
+pub(crate) mod soak;
+pub(crate) mod test;

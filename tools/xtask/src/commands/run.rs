@@ -1,0 +1,159 @@
+//! `cargo xtask run`: the main job in QEMU, then the console.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::image::{Builder, Configuration, configuration::Mode};
+use crate::qemu::firmware_text::FirmwareText;
+use crate::qemu::{Firmware, Guest, Machine, Outcome, Received, Serial, Terminal};
+use crate::report::{Host, Report};
+use crate::{say, setup};
+
+/// Build Umbra and run its main job in QEMU, then leave you at its console.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// End after the main job instead of staying at the console
+    #[arg(long)]
+    exit: bool,
+    /// Write the main job's figures to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Number of virtual CPUs
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=255))]
+    smp: u32,
+    /// Memory of the machine, as 512M or 1G
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
+    memory: String,
+    /// Firmware that starts the machine
+    #[arg(long, value_enum, default_value_t = Firmware::Bios)]
+    firmware: Firmware,
+    /// Length of the main job
+    #[arg(long, value_enum, default_value_t = Scenario::Standard)]
+    scenario: Scenario,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// With --exit: give up after this many minutes
+    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
+    /// More arguments for QEMU
+    #[arg(last = true, value_name = "QEMU ARGUMENTS")]
+    qemu: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Scenario {
+    Standard,
+    Quick,
+}
+
+/// Runs the main job.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let toolchain = setup::prepare(setup::Needs { emulator: true, lints: false })?;
+    let images = Builder::new(&toolchain)?.images("main", &configuration(arguments))?;
+    let mut machine = Machine::new(&images, arguments.firmware, arguments.smp)?;
+    machine.memory.clone_from(&arguments.memory);
+    machine.extra.clone_from(&arguments.qemu);
+    if !arguments.exit {
+        machine.serial = Serial::Terminal;
+        machine.may_reboot = true;
+    }
+    let command_line = machine.command_line();
+    eprintln!("$ {command_line}");
+    if !arguments.exit {
+        say::step("the console takes over this terminal; `poweroff` ends it, and Ctrl-A X ends QEMU");
+    }
+    let host = Host { toolchain: toolchain.describe(), command_line, firmware: arguments.firmware.name() };
+    let mut report = Report::new(host, arguments.json.clone());
+    let outcome = watch(&machine, arguments, &mut report)?;
+    judge(outcome, arguments.exit, &report)
+}
+
+fn configuration(arguments: &Arguments) -> Configuration {
+    let scenario = match arguments.scenario {
+        Scenario::Standard => "standard",
+        Scenario::Quick => "quick",
+    };
+    Configuration {
+        exit: arguments.exit,
+        seed: arguments.seed,
+        scenario: Some(scenario.to_owned()),
+        ..Configuration::new(Mode::Main)
+    }
+}
+
+/// Shows what the guest prints and takes its reports until it ends.
+fn watch(machine: &Machine, arguments: &Arguments, report: &mut Report) -> Result<Outcome> {
+    let _terminal = Terminal::remember();
+    let mut guest = Guest::start(machine, None)?;
+    let mut firmware = FirmwareText::new(arguments.firmware == Firmware::Uefi);
+    let limit = Duration::from_secs(arguments.limit.saturating_mul(60));
+    let start = Instant::now();
+    loop {
+        // A person at the console may stay as long as they like.
+        let until = if arguments.exit { start + limit } else { Instant::now() + Duration::from_secs(3600) };
+        match guest.receive(until)? {
+            Received::Text(text) => show(&firmware.without(&text))?,
+            Received::Nothing if arguments.exit => return Ok(Outcome::TimedOut),
+            Received::Nothing => {}
+            Received::End => break,
+        }
+        report.take(guest.take_records())?;
+    }
+    show(&firmware.held())?;
+    guest.wait()
+}
+
+fn show(text: &[u8]) -> Result<()> {
+    let mut output = std::io::stdout().lock();
+    output.write_all(text).and_then(|()| output.flush()).context("cannot write to standard output")
+}
+
+fn judge(outcome: Outcome, exit: bool, report: &Report) -> Result<()> {
+    match outcome {
+        Outcome::Success if exit && !report.is_complete() => {
+            bail!("the guest reported success but sent no report of its main job")
+        }
+        Outcome::Success => Ok(()),
+        // Without -no-reboot only the user, through QEMU's monitor, makes QEMU exit 0.
+        Outcome::Reset if !exit => Ok(()),
+        other => bail!("{other}"),
+    }
+}
+
+fn memory(text: &str) -> Result<String, String> {
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).unwrap_or_default();
+    let valid = matches!(unit, "M" | "G") && number.parse::<u32>().is_ok_and(|number| number > 0);
+    if valid { Ok(text.to_owned()) } else { Err("expected a number and M or G".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_sizes_have_a_unit() {
+        assert_eq!(memory("512M"), Ok("512M".to_owned()));
+        for bad in ["", "G", "1", "0G", "1T", "-1G", "1Gé"] {
+            assert!(memory(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn success_is_only_what_was_agreed() {
+        let report = Report::new(Host::default(), None);
+        assert!(judge(Outcome::Success, false, &report).is_ok());
+        assert!(judge(Outcome::Success, true, &report).is_err(), "no report came");
+        assert!(judge(Outcome::Reset, false, &report).is_ok());
+        for outcome in
+            [Outcome::Reset, Outcome::Failure, Outcome::Panic, Outcome::TimedOut, Outcome::Other(Some(1))]
+        {
+            assert!(judge(outcome, true, &report).is_err());
+        }
+    }
+}
