@@ -13,7 +13,12 @@
 extern crate std;
 
 pub mod acpi;
+pub mod bus;
 pub mod cpuid;
+pub mod msr;
+pub mod notation;
+pub mod pmu;
+pub mod rdt;
 
 #[cfg(test)]
 mod fixtures;

@@ -39,8 +39,38 @@ pub struct Cache {
     pub complex_indexing: bool,
 }
 
+/// Whether page colours partition a cache, and into how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colouring {
+    /// CPUID says that sets follow from address bits; the slices of a shared
+    /// cache may hash all the same, so that this is to be confirmed by measuring.
+    Linear {
+        /// Colours of 4 KiB pages.
+        colours: u32,
+    },
+    /// A hash spreads lines over slices. Within a slice sets still follow from
+    /// address bits, so that pages of one colour meet in one part of every slice.
+    /// CPUID does not say how many slices there are: 2048 sets each are taken,
+    /// as Intel's have had since Sandy Bridge, fewer if that does not divide.
+    WithinSlices {
+        /// Colours of 4 KiB pages.
+        colours: u32,
+    },
+}
+
+impl Colouring {
+    /// Colours of 4 KiB pages, at least 1.
+    #[must_use]
+    pub fn colours(self) -> u32 {
+        let (Self::Linear { colours } | Self::WithinSlices { colours }) = self;
+        colours
+    }
+}
+
 /// At most this many caches are kept; processors have four or five.
 pub type Caches = Vec<Cache, 8>;
+
+const SLICE_SETS: u32 = 2048;
 
 impl Cache {
     /// Decodes one subleaf; none for type 0 ("no more caches").
@@ -79,6 +109,17 @@ impl Cache {
     pub fn linear_colours(&self) -> u32 {
         let way_bytes = u64::from(self.sets).saturating_mul(u64::from(self.line_bytes));
         u32::try_from(way_bytes / 4096).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// How page colours divide it.
+    #[must_use]
+    pub fn colouring(&self) -> Colouring {
+        if !self.complex_indexing {
+            return Colouring::Linear { colours: self.linear_colours() };
+        }
+        let slice_sets = (1 << self.sets.trailing_zeros().min(31)).min(SLICE_SETS);
+        let slice = Self { sets: slice_sets, ..*self };
+        Colouring::WithinSlices { colours: slice.linear_colours() }
     }
 
     /// How many low bits of the APIC id two logical processors that share this

@@ -18,7 +18,7 @@ mod tsc;
 #[cfg(test)]
 mod tests;
 
-pub use caches::{Cache, CacheKind, Caches};
+pub use caches::{Cache, CacheKind, Caches, Colouring};
 pub use features::{Feature, Features};
 pub use identity::{Brand, Identity, Vendor};
 pub use inventory::Inventory;

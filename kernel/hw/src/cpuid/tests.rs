@@ -103,6 +103,9 @@ fn a_server_is_read_whole() {
     let llc = xeon.last_level_cache().unwrap();
     assert_eq!((llc.level, llc.bytes(), llc.ways, llc.sharing), (3, 53_248 * 11 * 64, 11, 64));
     assert!(llc.complex_indexing && !llc.inclusive);
+    assert_eq!(llc.colouring(), Colouring::WithinSlices { colours: 32 });
+    let level2 = xeon.caches.iter().find(|cache| cache.level == 2).unwrap();
+    assert_eq!(level2.colouring(), Colouring::Linear { colours: 16 });
     assert_eq!(xeon.topology.source, 0xb);
     // APIC id C7H: seven bits for the package's threads, the lowest for the thread.
     let place = xeon.topology.place(0xc7);
@@ -236,7 +239,7 @@ proptest! {
         let _ = found.topology.place(apic_id);
         prop_assert!(found.topology.are_siblings(apic_id, apic_id));
         for cache in &found.caches {
-            prop_assert!(cache.bytes() > 0 && cache.linear_colours() > 0);
+            prop_assert!(cache.bytes() > 0 && cache.colouring().colours() > 0);
             prop_assert!(cache.is_shared_by(apic_id, apic_id));
         }
         let name: String = found.identity.brand.as_str().into();
