@@ -1,0 +1,398 @@
+//! Carrying a plan out, and taking it back.
+//!
+//! Actions are started in order, several in flight at once (a core is
+//! dedicated or shared only when everything before it has settled), and each
+//! is read back from the machine until it holds. An action that does not take
+//! effect in time is started again, a few times; a refused one is retried
+//! (busy), replaced (no such core: the task is paused instead) or left out.
+//!
+//! Undoing goes in reverse. What was only started, but never seen to hold, is
+//! first given time to arrive and then taken back all the same, so that a late
+//! message cannot leave anything behind. Tasks that ended meanwhile, or whose
+//! slot another task uses now, are skipped, and so is a task that somebody
+//! else resumed: it is no longer ours. Undoing never gives up on a busy machine.
+
+use super::{MAX_ACTIONS, Plan, Step, Subject};
+use crate::machine::{Action, Actuator, Monitor, Refusal, TaskState, Topology};
+use heapless::Vec;
+
+/// Most actions started in one tick.
+pub const ACTIONS_PER_TICK: usize = 8;
+
+/// Actions in flight at most.
+const IN_FLIGHT: usize = 8;
+
+/// An action not seen to hold after this long is started again.
+const TIMEOUT_NS: u64 = 4_000_000;
+
+/// How often an action is started at most while applying.
+const TRIES: u8 = 3;
+
+/// How often a refusal for lack of a core is asked again while undoing.
+const UNDO_REFUSALS: u8 = 64;
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepState {
+    /// Not started.
+    Waiting {
+        /// Refusals so far.
+        refusals: u8,
+    },
+    /// Started, not seen to hold yet.
+    Asked {
+        /// When.
+        since_ns: u64,
+        /// How often.
+        tries: u8,
+    },
+    /// Seen to hold.
+    Held,
+    /// Started and never seen to hold: it may still arrive.
+    Uncertain,
+    /// Left out: nothing was changed, or nobody is left to change it for.
+    Skipped,
+    /// Its opposite is to be started.
+    Undo {
+        /// Refusals so far.
+        refusals: u8,
+    },
+    /// Its opposite was started.
+    UndoAsked {
+        /// When.
+        since_ns: u64,
+    },
+    /// Taken back.
+    Undone,
+}
+
+/// Where a lease stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// No plan.
+    Idle,
+    /// Actions are being started and read back.
+    Applying,
+    /// All that could be done holds.
+    Active,
+    /// Being taken back.
+    Undoing,
+}
+
+/// Something worth telling that happened to a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseEvent {
+    /// An action was started for the first time.
+    Started(Action),
+    /// The machine would not.
+    Refused(Action, Refusal),
+    /// It did not take effect in time.
+    TimedOut(Action),
+    /// The whole plan holds.
+    Holds,
+    /// The lease ran out and is being undone.
+    Expired,
+    /// Could not be taken back: the core is gone.
+    LeftBehind(Action),
+    /// Everything is taken back.
+    Undone,
+}
+
+/// The plan in force, if any.
+#[derive(Debug)]
+pub struct Lease {
+    steps: Vec<(Step, StepState), MAX_ACTIONS>,
+    phase: Phase,
+    /// Steps before this one are settled; undoing counts it down.
+    settled: usize,
+    expires_ns: u64,
+    held_at_ns: u64,
+}
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Lease {
+    /// No plan in force.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { steps: Vec::new(), phase: Phase::Idle, settled: 0, expires_ns: 0, held_at_ns: 0 }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The steps and where each stands.
+    #[must_use]
+    pub fn steps(&self) -> &[(Step, StepState)] {
+        &self.steps
+    }
+
+    /// When it runs out, in nanoseconds since boot.
+    #[must_use]
+    pub const fn expires_ns(&self) -> u64 {
+        self.expires_ns
+    }
+
+    /// When the last action was seen to hold; of meaning while active.
+    #[must_use]
+    pub const fn held_at_ns(&self) -> u64 {
+        self.held_at_ns
+    }
+
+    /// Takes a plan into force. False, and nothing changes, while another is.
+    pub fn begin(&mut self, now_ns: u64, plan: &Plan) -> bool {
+        if self.phase != Phase::Idle {
+            return false;
+        }
+        self.steps.clear();
+        for step in &plan.steps {
+            let _ = self.steps.push((*step, StepState::Waiting { refusals: 0 }));
+        }
+        self.phase = Phase::Applying;
+        (self.settled, self.held_at_ns) = (0, now_ns);
+        self.expires_ns = now_ns.saturating_add(plan.lease_ns);
+        true
+    }
+
+    /// Adds a step to the plan in force, or begins one with it alone. False
+    /// while a plan is being undone.
+    pub fn append(&mut self, now_ns: u64, step: Step, lease_ns: u64) -> bool {
+        match self.phase {
+            Phase::Undoing => return false,
+            Phase::Idle => {
+                self.steps.clear();
+                self.settled = 0;
+                self.expires_ns = now_ns.saturating_add(lease_ns);
+            }
+            Phase::Applying | Phase::Active => {}
+        }
+        self.phase = Phase::Applying;
+        self.steps.push((step, StepState::Waiting { refusals: 0 })).is_ok()
+    }
+
+    /// Lets it run until `expires_ns` at least.
+    pub fn renew(&mut self, expires_ns: u64) {
+        self.expires_ns = self.expires_ns.max(expires_ns);
+    }
+
+    /// Begins to take everything back.
+    pub fn undo(&mut self) {
+        if matches!(self.phase, Phase::Applying | Phase::Active) {
+            self.phase = Phase::Undoing;
+            self.settled = self.steps.len();
+        }
+    }
+
+    /// Does what is due: at most [`ACTIONS_PER_TICK`] starts and as many
+    /// readings again for those in flight.
+    pub fn tick<M: Actuator + Topology + Monitor>(
+        &mut self,
+        now_ns: u64,
+        machine: &mut M,
+        mut tell: impl FnMut(LeaseEvent),
+    ) {
+        if matches!(self.phase, Phase::Applying | Phase::Active) && now_ns >= self.expires_ns {
+            tell(LeaseEvent::Expired);
+            self.undo();
+        }
+        match self.phase {
+            Phase::Applying => self.apply(now_ns, machine, &mut tell),
+            Phase::Undoing => self.take_back(now_ns, machine, &mut tell),
+            Phase::Idle | Phase::Active => {}
+        }
+    }
+
+    fn apply<M: Actuator + Topology + Monitor>(
+        &mut self,
+        now_ns: u64,
+        machine: &mut M,
+        tell: &mut impl FnMut(LeaseEvent),
+    ) {
+        let (settled, last) = (self.settled, self.settled + IN_FLIGHT);
+        let mut all_settled_before = true;
+        for (step, state) in self.steps.iter_mut().take(last).skip(settled) {
+            if !all_settled_before && matches!(step.action, Action::Dedicate(_) | Action::Share(_)) {
+                break;
+            }
+            let held_before = *state == StepState::Held;
+            advance(step, state, now_ns, machine, tell);
+            if *state == StepState::Held && !held_before {
+                self.held_at_ns = now_ns;
+            }
+            all_settled_before &= is_settled(state);
+            self.settled += usize::from(all_settled_before);
+        }
+        if self.settled == self.steps.len() {
+            self.phase = Phase::Active;
+            tell(LeaseEvent::Holds);
+        }
+    }
+
+    fn take_back<M: Actuator + Topology + Monitor>(
+        &mut self,
+        now_ns: u64,
+        machine: &mut M,
+        tell: &mut impl FnMut(LeaseEvent),
+    ) {
+        let first = self.settled.saturating_sub(IN_FLIGHT);
+        let mut all_done_after = true;
+        for (step, state) in self.steps.iter_mut().take(self.settled).skip(first).rev() {
+            retreat(step, state, now_ns, machine, tell);
+            let done = matches!(state, StepState::Undone | StepState::Skipped);
+            all_done_after &= done;
+            self.settled -= usize::from(all_done_after);
+            if !done && matches!(step.action, Action::Dedicate(_) | Action::Share(_)) {
+                break;
+            }
+        }
+        if self.settled == 0 {
+            self.steps.clear();
+            self.phase = Phase::Idle;
+            tell(LeaseEvent::Undone);
+        }
+    }
+}
+
+const fn is_settled(state: &StepState) -> bool {
+    matches!(state, StepState::Held | StepState::Uncertain | StepState::Skipped)
+}
+
+/// Whether the step's task is still the one the plan was made for.
+fn is_there<M: Topology + Monitor>(subject: Subject, machine: &M) -> bool {
+    let Subject::Task { id, generation, .. } = subject else { return true };
+    let alive = machine.task(id).is_some_and(|view| view.state != TaskState::Ended);
+    alive && machine.counts(id).is_some_and(|counts| counts.generation == generation)
+}
+
+/// One step forward.
+fn advance<M: Actuator + Topology + Monitor>(
+    step: &mut Step,
+    state: &mut StepState,
+    now_ns: u64,
+    machine: &mut M,
+    tell: &mut impl FnMut(LeaseEvent),
+) {
+    if is_settled(state) {
+        return;
+    }
+    if !is_there(step.subject, machine) {
+        *state = StepState::Skipped;
+        return;
+    }
+    match *state {
+        // It holds without our doing: it is not ours to undo either.
+        StepState::Waiting { .. } if machine.holds(step.action) => *state = StepState::Skipped,
+        StepState::Waiting { refusals } => start(step, state, refusals, now_ns, machine, tell),
+        StepState::Asked { .. } if machine.holds(step.action) => *state = StepState::Held,
+        StepState::Asked { since_ns, tries } if now_ns.saturating_sub(since_ns) >= TIMEOUT_NS => {
+            if tries < TRIES {
+                // A refusal leaves the earlier attempt standing.
+                let _ = machine.apply(step.action);
+                *state = StepState::Asked { since_ns: now_ns, tries: tries + 1 };
+            } else {
+                tell(LeaseEvent::TimedOut(step.action));
+                *state = StepState::Uncertain;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn start<M: Actuator>(
+    step: &mut Step,
+    state: &mut StepState,
+    refusals: u8,
+    now_ns: u64,
+    machine: &mut M,
+    tell: &mut impl FnMut(LeaseEvent),
+) {
+    match machine.apply(step.action) {
+        Ok(()) => {
+            tell(LeaseEvent::Started(step.action));
+            let held = machine.holds(step.action);
+            *state = if held { StepState::Held } else { StepState::Asked { since_ns: now_ns, tries: 1 } };
+        }
+        Err(refusal) => {
+            tell(LeaseEvent::Refused(step.action, refusal));
+            let again = StepState::Waiting { refusals: refusals.saturating_add(1) };
+            *state = match (refusal, step.action) {
+                (Refusal::Busy, _) if refusals < 16 => again,
+                (Refusal::NoSuchCore, Action::Migrate { task, .. }) => {
+                    (step.action, step.undo) = (Action::Pause(task), Action::Resume(task));
+                    step.expected_q16 = 0;
+                    again
+                }
+                _ => StepState::Skipped,
+            };
+        }
+    }
+}
+
+/// One step back.
+fn retreat<M: Actuator + Topology + Monitor>(
+    step: &Step,
+    state: &mut StepState,
+    now_ns: u64,
+    machine: &mut M,
+    tell: &mut impl FnMut(LeaseEvent),
+) {
+    if matches!(state, StepState::Undone | StepState::Skipped) {
+        return;
+    }
+    if matches!(state, StepState::Waiting { .. }) || !is_there(step.subject, machine) {
+        *state = StepState::Skipped;
+        return;
+    }
+    match *state {
+        StepState::Held if machine.holds(step.undo) => *state = StepState::Undone,
+        StepState::Held => *state = StepState::Undo { refusals: 0 },
+        StepState::Asked { .. } if machine.holds(step.action) => *state = StepState::Undo { refusals: 0 },
+        StepState::Asked { since_ns, .. } if now_ns.saturating_sub(since_ns) < 2 * TIMEOUT_NS => return,
+        StepState::Asked { .. } | StepState::Uncertain => *state = StepState::Undo { refusals: 0 },
+        StepState::UndoAsked { .. } if machine.holds(step.undo) => *state = StepState::Undone,
+        StepState::UndoAsked { since_ns } if now_ns.saturating_sub(since_ns) >= TIMEOUT_NS => {
+            *state = StepState::Undo { refusals: 0 };
+        }
+        _ => {}
+    }
+    if let StepState::Undo { refusals } = *state {
+        start_undo(step, state, refusals, now_ns, machine, tell);
+    }
+}
+
+fn start_undo<M: Actuator>(
+    step: &Step,
+    state: &mut StepState,
+    refusals: u8,
+    now_ns: u64,
+    machine: &mut M,
+    tell: &mut impl FnMut(LeaseEvent),
+) {
+    match machine.apply(step.undo) {
+        Ok(()) => {
+            tell(LeaseEvent::Started(step.undo));
+            let held = machine.holds(step.undo);
+            *state = if held { StepState::Undone } else { StepState::UndoAsked { since_ns: now_ns } };
+        }
+        Err(refusal) => {
+            tell(LeaseEvent::Refused(step.undo, refusal));
+            let again = StepState::Undo { refusals: refusals.saturating_add(1) };
+            *state = match refusal {
+                Refusal::Busy => StepState::Undo { refusals },
+                Refusal::NoSuchCore | Refusal::LastCore if refusals < UNDO_REFUSALS => again,
+                Refusal::NoSuchCore | Refusal::LastCore => {
+                    tell(LeaseEvent::LeftBehind(step.action));
+                    StepState::Skipped
+                }
+                Refusal::NoSuchTask => StepState::Skipped,
+            };
+        }
+    }
+}

@@ -1,0 +1,118 @@
+use super::*;
+use crate::machine::{CoreId, CoreSet, Roles, TaskState, WorkloadId};
+use proptest::prelude::*;
+
+/// Tasks whose counters are a function of time, some slots empty.
+struct Slots {
+    counts: [Option<Counts>; MAX_TASKS],
+    slots: u16,
+}
+
+impl Monitor for Slots {
+    fn counts(&self, task: TaskId) -> Option<Counts> {
+        self.counts[usize::from(task.0)]
+    }
+    fn busy_cycles(&self, _: CoreId) -> u64 {
+        0
+    }
+}
+
+impl Topology for Slots {
+    fn cores(&self) -> CoreSet {
+        CoreSet(1)
+    }
+    fn roles(&self, _: CoreId) -> Roles {
+        Roles::SECOND_CLASS
+    }
+    fn task_slots(&self) -> u16 {
+        self.slots
+    }
+    fn task(&self, id: TaskId) -> Option<TaskView> {
+        self.counts(id)?;
+        Some(TaskView { id, workload: WorkloadId(0), state: TaskState::Runnable, core: CoreId(0) })
+    }
+    fn tsc_hz(&self) -> u64 {
+        1_000_000_000
+    }
+    fn llc_bytes(&self) -> u64 {
+        1 << 24
+    }
+    fn colours(&self) -> u32 {
+        16
+    }
+    fn memory_bandwidth(&self) -> u64 {
+        1 << 33
+    }
+}
+
+fn counts(generation: u32, cycles: u64) -> Counts {
+    Counts { generation, cycles, read_bytes: cycles / 2, ..Counts::default() }
+}
+
+fn gather(sampler: &mut Sampler, now_cycles: u64, machine: &Slots) -> std::vec::Vec<Visit> {
+    let mut visits = std::vec::Vec::new();
+    sampler.tick(now_cycles, machine, |visit| visits.push(visit));
+    visits
+}
+
+#[test]
+fn rotation_is_bounded_and_reaches_every_slot() {
+    for slots in [0u16, 1, 7, 8, 17, 64, 128, 4000] {
+        let machine = Slots { counts: [Some(counts(1, 0)); MAX_TASKS], slots: slots.min(128) };
+        let machine = Slots { slots, ..machine };
+        let mut sampler = Sampler::new();
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..slots.div_ceil(SAMPLES_PER_TICK).max(ROTATION_TICKS) {
+            let visits = gather(&mut sampler, 0, &machine);
+            assert!(visits.len() <= usize::from(SAMPLES_PER_TICK));
+            for visit in visits {
+                let (Visit::Empty(id) | Visit::Task(TaskView { id, .. }, ..)) = visit;
+                seen.insert(id.0);
+            }
+        }
+        assert_eq!(seen.len(), usize::from(slots), "{slots} slots");
+    }
+}
+
+#[test]
+fn another_task_in_the_slot_is_dropped_and_counted() {
+    let mut machine = Slots { counts: [None; MAX_TASKS], slots: 1 };
+    let mut sampler = Sampler::new();
+    let read = |sampler: &mut Sampler, machine: &Slots, now| match gather(sampler, now, machine)[0] {
+        Visit::Task(_, generation, sample) => Some((generation, sample.map(|s| s.deltas.cycles))),
+        Visit::Empty(_) => None,
+    };
+    assert_eq!(read(&mut sampler, &machine, 0), None);
+    machine.counts[0] = Some(counts(1, 100));
+    assert_eq!(read(&mut sampler, &machine, 10), Some((1, None)));
+    machine.counts[0] = Some(counts(1, 140));
+    assert_eq!(read(&mut sampler, &machine, 20), Some((1, Some(40))));
+    machine.counts[0] = Some(counts(2, 9000));
+    assert_eq!(read(&mut sampler, &machine, 30), Some((2, None)));
+    assert_eq!(sampler.stale(), 1);
+    machine.counts[0] = None;
+    assert_eq!(read(&mut sampler, &machine, 40), None);
+    machine.counts[0] = Some(counts(2, 9500));
+    assert_eq!(read(&mut sampler, &machine, 50), Some((2, None)), "nothing is compared across a gap");
+    assert_eq!(sampler.stale(), 1);
+}
+
+#[test]
+fn knowledge_is_kept_per_field() {
+    let before = Counts { instructions: Count::Counted(10), llc_misses: Count::Estimated(5), ..counts(1, 1) };
+    let after = Counts { instructions: Count::Estimated(30), llc_misses: Count::Unknown, ..counts(1, 9) };
+    let deltas = Deltas::between(&before, &after).expect("plausible");
+    assert_eq!((deltas.instructions, deltas.llc_misses), (Count::Estimated(20), Count::Unknown));
+}
+
+proptest! {
+    #[test]
+    fn wrap_around_is_survived_and_backwards_is_refused(start: u64, step in 0u64..1 << 62) {
+        let (before, after) = (Counts { cycles: start, ..Counts::default() },
+            Counts { cycles: start.wrapping_add(step), ..Counts::default() });
+        prop_assert_eq!(Deltas::between(&before, &after).map(|d| d.cycles), Some(step));
+        if step > 0 {
+            prop_assert_eq!(Deltas::between(&after, &before), None);
+        }
+    }
+}
