@@ -1,0 +1,26 @@
+//! The machine that Umbra is tried on: caches, memory and the registers that
+//! count and divide them, as plain values. Nothing here knows the emulator
+//! that feeds it; time is an argument.
+//!
+//! - [`description`]: named machines, read from `qemu/machines.toml`.
+//! - [`hierarchy`]: what an access costs: two private levels, a shared sliced
+//!   one with way masks, miss buffers, throttle, memory.
+//!
+//! Left out, so that nobody looks for it: instruction fetch, page walks and
+//! coherence between private caches (a line written by one core stays valid in
+//! the others; contents are the emulator's business, only the cost of
+//! transferring a line is missing).
+#![forbid(unsafe_code)]
+
+pub mod description;
+pub mod hierarchy;
+mod memory;
+mod narrow;
+mod private;
+mod shared;
+
+pub use description::{Description, Vendor};
+pub use hierarchy::{Counts, Hierarchy};
+
+/// Bytes of a cache line on every machine here.
+pub const LINE_BYTES: u64 = 64;

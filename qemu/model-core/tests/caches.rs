@@ -1,0 +1,209 @@
+//! The model's counts against the slow reference, exactly, and against what
+//! LRU theory says.
+
+mod reference;
+
+use reference::{Machine, PrivateShape, SharedShape};
+use umbra_model::{Description, Hierarchy};
+
+fn machine(name: &str) -> Description {
+    Description::named(name).expect("built in")
+}
+
+fn slow(machine: &Description) -> Machine {
+    let private = |kib: u64, ways: usize| PrivateShape { sets: kib * 16 / ways as u64, ways };
+    let shared = machine.shared_level;
+    Machine::new(
+        machine.cores,
+        private(machine.first_level.kib, machine.first_level.ways),
+        private(machine.second_level.kib, machine.second_level.ways),
+        SharedShape { slices: shared.slices, sets: shared.sets_per_slice, ways: shared.ways },
+    )
+}
+
+/// A small generator, so that the traces are the same everywhere.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+/// Both machines, driven by the same accesses.
+struct Pair {
+    fast: Hierarchy,
+    slow: Machine,
+    now: u64,
+}
+
+impl Pair {
+    fn new(machine: &Description) -> Self {
+        Self { fast: Hierarchy::new(machine, 4000), slow: slow(machine), now: 0 }
+    }
+
+    fn access(&mut self, core: usize, address: u64, write: bool) {
+        self.now += 1 + self.fast.access(core, address, write, self.now);
+        self.fast.advance(self.now);
+        self.slow.access(core, address, write);
+    }
+
+    fn set(&mut self, core: usize, mask: u32, owner: u8) {
+        self.fast.set_mask(core + 1, mask);
+        self.fast.associate(core, core + 1, owner);
+        self.slow.masks[core] = mask;
+        self.slow.owners[core] = owner;
+    }
+
+    fn assert_equal(&self, what: &str) {
+        for (core, slow) in self.slow.misses.iter().enumerate() {
+            let fast = self.fast.counts(core);
+            let fast = (fast.first_level_misses, fast.shared_references, fast.shared_misses);
+            assert_eq!(fast, (slow.first, slow.second, slow.shared), "{what}, core {core}");
+        }
+        for owner in 0..4 {
+            assert_eq!(
+                self.fast.occupancy_bytes(owner),
+                self.slow.occupancy_lines(owner) * 64,
+                "{what}: held"
+            );
+            let moved = self.slow.memory_lines.get(&owner).copied().unwrap_or_default();
+            assert_eq!(self.fast.memory_bytes(owner), moved * 64, "{what}: to and from memory");
+        }
+    }
+}
+
+/// Sizes around each level, in bytes: 3/4 of it, all of it, a little more, twice.
+fn sizes(machine: &Description) -> Vec<u64> {
+    let shared = machine.shared_level;
+    [
+        machine.first_level.kib * 1024,
+        machine.second_level.kib * 1024,
+        shared.slices * shared.sets_per_slice * shared.ways as u64 * 64,
+    ]
+    .iter()
+    .flat_map(|size| [size * 3 / 4, *size, size + size / 16 + 64, size * 2])
+    .collect()
+}
+
+#[test]
+fn strides_miss_as_in_the_reference() {
+    for (name, most) in [("tiny", u64::MAX), ("xeon4", 600_000)] {
+        let machine = machine(name);
+        for size in sizes(&machine).into_iter().filter(|size| *size < most) {
+            for stride in [8, 64, 192, 4096] {
+                let mut pair = Pair::new(&machine);
+                for round in 0..3 {
+                    for address in (0..size).step_by(stride) {
+                        pair.access(0, address, round == 1 && address % 128 == 0);
+                    }
+                }
+                pair.assert_equal(&format!("{name}: stride {stride} over {size}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn random_chases_miss_as_in_the_reference() {
+    for name in ["tiny", "xeon4"] {
+        let machine = machine(name);
+        for size in sizes(&machine) {
+            let mut pair = Pair::new(&machine);
+            let mut draw = Draw(size | 1);
+            for step in 0..60_000 {
+                let line = draw.below(size / 64);
+                pair.access(0, 0x1_0000_0000 + line * 64, step % 5 == 0);
+            }
+            pair.assert_equal(&format!("{name}: random over {size}"));
+        }
+    }
+}
+
+#[test]
+fn cores_with_masks_and_identities_share_as_in_the_reference() {
+    for masks in [[0xFFu32, 0xFF], [0xF0, 0x0F], [0x03, 0xFF], [0x80, 0x01]] {
+        let machine = machine("tiny");
+        let mut pair = Pair::new(&machine);
+        let mut draw = Draw(77);
+        for step in 0..200_000u64 {
+            if step % 50_000 == 25_000 {
+                pair.set(0, masks[0], 1);
+                pair.set(1, masks[1], 2);
+            }
+            if step % 50_000 == 0 {
+                pair.set(0, 0xFF, 3);
+            }
+            let chase = 0x10_0000 + draw.below(900) * 64;
+            pair.access(0, chase, draw.below(8) == 0);
+            pair.access(1, 0x80_0000 + step * 64, step % 3 == 0);
+        }
+        pair.assert_equal(&format!("masks {masks:x?}"));
+    }
+}
+
+/// Least recently used order by set, as one list: how many different lines of
+/// the set came since the line was used last (Mattson et al., 1970).
+fn misses_by_stack_distance(trace: &[u64], sets: u64, ways: usize) -> u64 {
+    let mut stacks: Vec<Vec<u64>> = vec![Vec::new(); usize::try_from(sets).expect("small")];
+    let mut misses = 0;
+    for line in trace {
+        let stack = &mut stacks[usize::try_from(line % sets).expect("small")];
+        let distance = stack.iter().rposition(|other| other == line).map(|at| stack.len() - 1 - at);
+        misses += u64::from(distance.is_none_or(|distance| distance >= ways));
+        stack.retain(|other| other != line);
+        stack.push(*line);
+    }
+    misses
+}
+
+#[test]
+fn first_level_misses_follow_the_stack_distances() {
+    let machine = machine("xeon4");
+    let mut draw = Draw(5);
+    for lines in [100, 400, 512, 600, 1_000, 3_000] {
+        let trace: Vec<u64> = (0..40_000).map(|_| draw.below(lines)).collect();
+        let mut fast = Hierarchy::new(&machine, 4000);
+        for line in &trace {
+            fast.access(0, line * 64, false, 0);
+        }
+        assert_eq!(
+            fast.counts(0).first_level_misses,
+            misses_by_stack_distance(&trace, 64, 8),
+            "{lines} lines"
+        );
+    }
+}
+
+#[test]
+fn cyclic_order_hits_up_to_the_ways_and_misses_beyond() {
+    let machine = machine("tiny");
+    let misses = |lines: u64| {
+        let mut fast = Hierarchy::new(&machine, 4000);
+        for access in 0..50 * lines {
+            // Lines 16 apart fall into one set of 4 ways.
+            fast.access(0, access % lines * 16 * 64, false, 0);
+        }
+        fast.counts(0).first_level_misses
+    };
+    assert_eq!([1, 2, 3, 4].map(misses), [1, 2, 3, 4]);
+    assert_eq!(misses(5), 250);
+}
+
+#[test]
+fn threads_of_a_core_share_its_private_levels() {
+    let machine = machine("xeon8smt");
+    let mut fast = Hierarchy::new(&machine, 4000);
+    for line in 0..256u64 {
+        fast.access(0, line * 64, false, 0);
+        assert_eq!(fast.access(1, line * 64, false, 0), 0);
+    }
+    assert_eq!(fast.counts(0).first_level_misses, 256);
+    assert_eq!(fast.counts(1).first_level_misses, 0);
+    fast.access(2, 0, false, 0);
+    assert_eq!(fast.counts(2).first_level_misses, 1);
+    assert_eq!(fast.counts(2).shared_misses, 0);
+}
