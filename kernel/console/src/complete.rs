@@ -215,6 +215,9 @@ mod tests {
         assert_eq!(all("ps; run c"), ["compress", "chase"]);
         assert_eq!(all("run compress -"), ["-c", "-n", "--help"]);
         assert_eq!(all("log -l w"), ["warn"]);
+        assert_eq!(all("run -c 1 h"), ["hash"]);
+        assert_eq!(all("run -c 1 -n 2 h"), ["hash"]);
+        assert_eq!(all("log -n 1 -l w"), ["warn"]);
         assert_eq!(all("stop "), ["3", "compress", "all"]);
         assert_eq!(all("policy set "), ["none", "static", "concept"]);
         assert_eq!(all("policy s"), ["show", "set"]);

@@ -194,6 +194,16 @@ mod tests {
         ("EiB", 1_152_921_504_606_846_976.0),
     ];
 
+    #[test]
+    fn every_fraction_is_rounded_as_floats_are() {
+        for value in 0..=u32::from(u16::MAX) {
+            for whole in [0, 1 << 16] {
+                let ratio = Ratio(u64::from(value + whole));
+                assert_eq!(format!("{ratio}"), format!("{:.3}x", f64::from(value + whole) / 65_536.0));
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn permille_is_exact(value in any::<u32>()) {

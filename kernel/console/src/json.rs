@@ -207,6 +207,16 @@ mod tests {
         );
     }
 
+    #[test]
+    fn every_control_character_is_escaped() {
+        let controls: String = (0..=0x7fu8).map(char::from).filter(char::is_ascii_control).collect();
+        let mut out = String::new();
+        object(&mut out, |o| o.text(&controls, &controls)).expect("a string takes all");
+        assert!(!out.contains(|c: char| c.is_ascii_control()), "{out}");
+        let value: Value = serde_json::from_str(&out).expect("valid JSON");
+        assert_eq!(value[controls.as_str()].as_str(), Some(controls.as_str()));
+    }
+
     proptest! {
         #[test]
         fn any_string_comes_back(key in any::<String>(), text in any::<String>(), number: u64, signed: i64) {

@@ -167,6 +167,7 @@ mod tests {
     fn unknown_names_get_their_nearest() {
         let unknown = |name| format!("{}", Unknown::new("workload", name, NameKind::Workload, &Fake));
         assert_eq!(unknown("hsah"), "no workload 'hsah'; nearest is 'hash'");
+        assert_eq!(unknown("hasq"), "no workload 'hasq'; nearest is 'hash'", "'chase' is two edits away");
         assert_eq!(unknown("chas"), "no workload 'chas'; nearest is 'chase'");
         assert_eq!(unknown("xyzzy"), "no workload 'xyzzy'");
     }

@@ -136,7 +136,6 @@ const fn shown_as(character: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use std::string::String;
 
     fn text(row: &Row) -> String {
@@ -167,24 +166,34 @@ mod tests {
         assert_eq!(sent("abX", ""), "");
     }
 
-    proptest! {
-        #[test]
-        fn the_cursor_is_always_in_the_window(prompt in 0..60usize, before in 0..300usize, after in 0..300usize) {
-            let digits = |from: usize, count: usize| -> String {
-                (from..from + count).map(|n| char::from(b'a' + u8::try_from(n % 26).expect("small"))).collect()
-            };
-            let prompt = "p".repeat(prompt);
-            let (head, tail) = (digits(0, before), digits(before, after));
-            let (row, column) = compose(&prompt, &head, &tail);
-            let start = prompt.len().min(59);
-            prop_assert!(row.len() <= COLUMNS && (start..COLUMNS).contains(&column));
-            prop_assert_eq!(row.get(column).copied().filter(|c| *c != '>'), tail.chars().next());
-            if column > start + 1 {
-                prop_assert_eq!(row.get(column - 1).copied(), head.chars().next_back());
+    /// Every length and cursor up to far beyond the width.
+    #[test]
+    fn the_cursor_is_always_in_the_window() {
+        let letters: String = ('a'..='z').cycle().take(400).collect();
+        for (prompt, length) in
+            [0, 7, 51].into_iter().flat_map(|prompt| (0..190).map(move |length| (prompt, length)))
+        {
+            let words = "p".repeat(prompt);
+            let width = COLUMNS - prompt;
+            for cursor in 0..=length {
+                let (head, tail) = (&letters[..cursor], &letters[cursor..length]);
+                let (row, column) = compose(&words, head, tail);
+                assert!(row.len() <= COLUMNS && (prompt..COLUMNS).contains(&column), "{length} {cursor}");
+                assert_eq!(row.get(column).copied(), tail.chars().next(), "{length} {cursor}");
+                if column > prompt + 1 {
+                    assert_eq!(row.get(column - 1).copied(), head.chars().next_back(), "{length} {cursor}");
+                }
+                let (left, right) = (row.get(prompt) == Some(&'<'), row.last() == Some(&'>'));
+                // Marks stand for what is missing, and for nothing else.
+                let visible = row.len() - prompt;
+                let first = letters.find(row.get(prompt + 1).copied().unwrap_or('a')).unwrap_or(0);
+                assert!(length >= width || (!left && !right && visible == length), "{length} {cursor}");
+                assert!(length < width || left || right || visible == length, "{length} {cursor}");
+                assert!(left || visible < 2 || first == 1, "{length} {cursor}: cut off without a mark");
+                if left && !right {
+                    assert!(text(&row).ends_with(&letters[length - 5..length]), "{length} {cursor}");
+                }
             }
-            let width = COLUMNS - start;
-            prop_assert!(before + after >= width || !row.contains(&'<') && !row.contains(&'>'));
-            prop_assert!(before + after <= width || row.contains(&'<') || row.contains(&'>'));
         }
     }
 }

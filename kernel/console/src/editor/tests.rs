@@ -140,6 +140,12 @@ fn searches_backwards() {
     assert_eq!(console.lines.last().map(String::as_str), Some("ps"));
     console.type_in(b"\x12run\x03");
     assert_eq!(console.row(), "umbra> |");
+    let rows = console.terminal.rows();
+    assert_eq!(
+        rows[rows.len() - 2],
+        "umbra> run chase^C",
+        "the row is left whole, cursor in its middle or not"
+    );
 }
 
 #[test]
