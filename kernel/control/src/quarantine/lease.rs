@@ -28,6 +28,9 @@ const TIMEOUT_NS: u64 = 4_000_000;
 /// How often an action is started at most while applying.
 const TRIES: u8 = 3;
 
+/// How often a busy machine is asked again while applying.
+const BUSY_TRIES: u8 = 16;
+
 /// How often a refusal for lack of a core is asked again while undoing.
 const UNDO_REFUSALS: u8 = 64;
 
@@ -105,6 +108,9 @@ pub struct Lease {
     phase: Phase,
     /// Steps before this one are settled; undoing counts it down.
     settled: usize,
+    /// Some step before was never seen to hold: a core that may not be clear
+    /// is not dedicated, or its tasks would be pushed where no plan put them.
+    uncertain: bool,
     expires_ns: u64,
     held_at_ns: u64,
 }
@@ -119,7 +125,14 @@ impl Lease {
     /// No plan in force.
     #[must_use]
     pub const fn new() -> Self {
-        Self { steps: Vec::new(), phase: Phase::Idle, settled: 0, expires_ns: 0, held_at_ns: 0 }
+        Self {
+            steps: Vec::new(),
+            phase: Phase::Idle,
+            settled: 0,
+            uncertain: false,
+            expires_ns: 0,
+            held_at_ns: 0,
+        }
     }
 
     /// Where it stands.
@@ -156,7 +169,7 @@ impl Lease {
             let _ = self.steps.push((*step, StepState::Waiting { refusals: 0 }));
         }
         self.phase = Phase::Applying;
-        (self.settled, self.held_at_ns) = (0, now_ns);
+        (self.settled, self.uncertain, self.held_at_ns) = (0, false, now_ns);
         self.expires_ns = now_ns.saturating_add(plan.lease_ns);
         true
     }
@@ -168,7 +181,7 @@ impl Lease {
             Phase::Undoing => return false,
             Phase::Idle => {
                 self.steps.clear();
-                self.settled = 0;
+                (self.settled, self.uncertain) = (0, false);
                 self.expires_ns = now_ns.saturating_add(lease_ns);
             }
             Phase::Applying | Phase::Active => {}
@@ -218,14 +231,19 @@ impl Lease {
         let (settled, last) = (self.settled, self.settled + IN_FLIGHT);
         let mut all_settled_before = true;
         for (step, state) in self.steps.iter_mut().take(last).skip(settled) {
-            if !all_settled_before && matches!(step.action, Action::Dedicate(_) | Action::Share(_)) {
+            let dedicates = matches!(step.action, Action::Dedicate(_) | Action::Share(_));
+            if dedicates && !all_settled_before {
                 break;
+            }
+            if dedicates && self.uncertain && matches!(state, StepState::Waiting { .. }) {
+                *state = StepState::Skipped;
             }
             let held_before = *state == StepState::Held;
             advance(step, state, now_ns, machine, tell);
             if *state == StepState::Held && !held_before {
                 self.held_at_ns = now_ns;
             }
+            self.uncertain |= *state == StepState::Uncertain;
             all_settled_before &= is_settled(state);
             self.settled += usize::from(all_settled_before);
         }
@@ -323,7 +341,8 @@ fn start<M: Actuator>(
             tell(LeaseEvent::Refused(step.action, refusal));
             let again = StepState::Waiting { refusals: refusals.saturating_add(1) };
             *state = match (refusal, step.action) {
-                (Refusal::Busy, _) if refusals < 16 => again,
+                (Refusal::Busy, _) if refusals < BUSY_TRIES => again,
+                (Refusal::Busy, _) => StepState::Uncertain,
                 (Refusal::NoSuchCore, Action::Migrate { task, .. }) => {
                     (step.action, step.undo) = (Action::Pause(task), Action::Resume(task));
                     step.expected_q16 = 0;
