@@ -42,7 +42,7 @@ pub enum Event {
     Interrupt,
 }
 
-/// The editor. About 11 KiB, most of it history; never moved in use.
+/// The editor. About 10 KiB, most of it history; never moved in use.
 #[derive(Debug, Default)]
 pub struct Editor {
     keys: Decoder,

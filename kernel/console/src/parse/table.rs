@@ -21,7 +21,7 @@ pub fn find(name: &str) -> Option<&'static Spec> {
 pub static SPECS: [Spec; 29] = [
     // Look
     Spec {
-        summary: "the line at a glance: policy, profile, next burst, quarantine, tasks",
+        summary: "at a glance: policy, profile, next burst, quarantine, tasks",
         build: |_| Some(Command::Status),
         ..plain("status", Group::Look)
     },
@@ -43,7 +43,7 @@ pub static SPECS: [Spec; 29] = [
         ..plain("top", Group::Look)
     },
     Spec {
-        summary: "latencies, lead times, predictions and actions so far; reset starts anew",
+        summary: "latencies, lead times, predictions and actions; or start anew",
         example: "stats reset",
         positionals: &[optional(Kind::Word(&["reset"]))],
         build: |values| Some(Command::Stats { reset: values.word(0).is_some() }),
@@ -69,7 +69,7 @@ pub static SPECS: [Spec; 29] = [
     },
     // Tasks
     Spec {
-        summary: "start second-class tasks of a workload, on a core or wherever there is room",
+        summary: "start second-class tasks, on one core or where there is room",
         example: "run compress -c 2 -n 2",
         positionals: &[required(Kind::Workload)],
         flags: &[flag("-c", CORE), flag("-n", COUNT)],
@@ -127,7 +127,7 @@ pub static SPECS: [Spec; 29] = [
     },
     // Line
     Spec {
-        summary: "what a first-class workload demands: show it, record it anew, forget it",
+        summary: "what the first-class workload demands: show, record, forget",
         example: "profile record search",
         positionals: &[optional(Kind::Word(&ProfileVerb::NAMES)), optional(Kind::Profile)],
         build: |values| {
@@ -137,7 +137,7 @@ pub static SPECS: [Spec; 29] = [
         ..plain("profile", Group::Line)
     },
     Spec {
-        summary: "the shadow generated from the profile: show it and what it felt, or run it now",
+        summary: "the shadow made from the profile: show what it felt, or run it",
         example: "shadow run",
         positionals: &[optional(Kind::Word(&ShadowVerb::NAMES))],
         build: |values| {
@@ -147,7 +147,7 @@ pub static SPECS: [Spec; 29] = [
         ..plain("shadow", Group::Line)
     },
     Spec {
-        summary: "run a few real first-class requests on the shadow core and compare",
+        summary: "run real first-class requests on the shadow core and compare",
         example: "echo 8",
         positionals: &[optional(REQUESTS)],
         build: |values| Some(Command::Echo { requests: values.number(0) }),
@@ -161,7 +161,7 @@ pub static SPECS: [Spec; 29] = [
         ..plain("predict", Group::Line)
     },
     Spec {
-        summary: "the quarantine with its lease and lead time: show, plan only, apply, undo",
+        summary: "lease and lead time of the quarantine; plan, apply or undo one",
         example: "quarantine plan",
         positionals: &[optional(Kind::Word(&QuarantineVerb::NAMES))],
         build: |values| {
@@ -225,7 +225,7 @@ pub static SPECS: [Spec; 29] = [
         ..plain("poweroff", Group::Console)
     },
     Spec {
-        summary: "panic on purpose, to see the epitaph; does nothing without 'yes'",
+        summary: "panic on purpose, to see the epitaph; only with 'yes'",
         example: "crash yes",
         positionals: &[optional(Kind::Word(&["yes"]))],
         build: |values| Some(Command::Crash { confirmed: values.word(0).is_some() }),
