@@ -5,6 +5,7 @@
 //! - [`description`]: named machines, read from `qemu/machines.toml`.
 //! - [`hierarchy`]: what an access costs: two private levels, a shared sliced
 //!   one with way masks, miss buffers, throttle, memory.
+//! - [`registers`]: what CPUID, RDMSR, WRMSR and RDPMC say about all that.
 //!
 //! Left out, so that nobody looks for it: instruction fetch, page walks and
 //! coherence between private caches (a line written by one core stays valid in
@@ -17,10 +18,12 @@ pub mod hierarchy;
 mod memory;
 mod narrow;
 mod private;
+pub mod registers;
 mod shared;
 
 pub use description::{Description, Vendor};
 pub use hierarchy::{Counts, Hierarchy};
+pub use registers::Registers;
 
 /// Bytes of a cache line on every machine here.
 pub const LINE_BYTES: u64 = 64;
