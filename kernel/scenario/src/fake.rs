@@ -317,9 +317,6 @@ impl Rig for Fake {
     }
 
     fn schedule_burst(&mut self, burst: &Burst, release_ns: u64) -> Result<(), Reason> {
-        if self.busy_until_ns == u64::MAX {
-            return Err(Reason::new(format_args!("a burst is still under way")));
-        }
         assert!(self.prepared_ns.is_some_and(|ready_ns| self.now_ns >= ready_ns), "not prepared");
         assert!(self.scheduled.is_none() && self.now_ns >= self.busy_until_ns, "one burst at a time");
         assert!(self.bursts.last().is_none_or(|last| last.number < burst.number), "numbers ascend");

@@ -30,6 +30,9 @@ const CLEARING_NS: u64 = 10_000_000_000;
 /// Longest wait for the first-class workload to be prepared.
 const PREPARING_NS: u64 = 300_000_000_000;
 
+/// Longest wait for a burst that an abandoned job has left under way.
+const ABANDONED_NS: u64 = 60_000_000_000;
+
 /// What [`Job::step`] wants next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -56,6 +59,8 @@ pub struct Job {
     before: Snapshot,
     /// The last burst's number, in this job or an earlier one.
     number: u32,
+    /// A burst that was given up but may still be under way.
+    overdue: Option<Overdue>,
     spoke_ns: u64,
 }
 
@@ -70,6 +75,14 @@ enum Stage {
     Settling { until_ns: u64 },
     Serving,
     Watching { until_ns: u64 },
+}
+
+/// A burst nobody waits for any more; the next has to, since one runs at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Overdue {
+    number: u32,
+    /// When to stop hoping.
+    deadline_ns: u64,
 }
 
 impl Default for Job {
@@ -90,6 +103,7 @@ impl Job {
             series: Series::NONE,
             before: Snapshot::NONE,
             number: 0,
+            overdue: None,
             spoke_ns: 0,
         }
     }
@@ -109,12 +123,12 @@ impl Job {
     }
 
     /// Gives up: the rest stays "not measured". The steps that follow stop the
-    /// second-class workloads.
+    /// second-class workloads; a burst under way is left to end by itself.
     pub fn abandon(&mut self, rig: &mut dyn Rig) {
         if !self.is_finished() {
             self.results
                 .note(Reason::new(format_args!("abandoned at {}", self.phase.title(&self.results.plan))));
-            self.close(rig);
+            self.close(rig, ABANDONED_NS);
             self.phase = Phase::Leave;
         }
     }
@@ -171,12 +185,26 @@ impl Job {
     fn clear(&mut self, rig: &mut dyn Rig, now_ns: u64, deadline_ns: u64) -> Result<Step, Reason> {
         let absent = |second| rig.second(second) == SecondClass::Absent;
         if (0..self.results.plan.second_class.len()).all(absent) {
-            return self.enter(rig, now_ns);
-        }
-        if now_ns >= deadline_ns {
+            match self.overdue(rig) {
+                None => return self.enter(rig, now_ns),
+                Some(overdue) if now_ns >= overdue.deadline_ns => {
+                    return Err(Reason::new(format_args!("a burst is still under way")));
+                }
+                Some(_) => {}
+            }
+        } else if now_ns >= deadline_ns {
             return Err(Reason::new(format_args!("second-class workloads did not stop within 10 s")));
         }
         Ok(Step::Wait { until_ns: now_ns.saturating_add(POLL_NS) })
+    }
+
+    /// The burst that has to end before anything can be measured.
+    fn overdue(&mut self, rig: &mut dyn Rig) -> Option<Overdue> {
+        let overdue = self.overdue.filter(|_| self.phase != Phase::Leave)?;
+        if rig.take_burst(overdue.number, &mut self.latencies).is_some() {
+            self.overdue = None;
+        }
+        self.overdue
     }
 
     fn enter(&mut self, rig: &mut dyn Rig, now_ns: u64) -> Result<Step, Reason> {
@@ -249,7 +277,7 @@ impl Job {
 
     fn finish_phase(&mut self, rig: &mut dyn Rig) -> Result<Step, Reason> {
         self.collect(rig)?;
-        self.close(rig);
+        self.close(rig, 0);
         self.phase = self.phase.next(&self.results.plan);
         Ok(Step::Working)
     }
@@ -258,15 +286,20 @@ impl Job {
         self.say(rig, format_args!("        not measured: {reason}"));
         let title = self.phase.title(&self.results.plan);
         self.results.note(Reason::new(format_args!("{title}: {reason}")));
-        self.close(rig);
+        self.close(rig, 0);
         self.phase = self.phase.after_failure(&self.results.plan);
     }
 
     /// Leaves nothing of a phase standing but second-class workloads, which the
-    /// next one stops.
-    fn close(&mut self, rig: &mut dyn Rig) {
+    /// next one stops, and a burst that does not end: the next one waits
+    /// `patience_ns` for it.
+    fn close(&mut self, rig: &mut dyn Rig, patience_ns: u64) {
         if self.phase == Phase::Profile {
             rig.record_profile(false);
+        }
+        if let Some(number) = core::mem::replace(&mut self.series, Series::NONE).awaited() {
+            let deadline_ns = rig.now_ns().saturating_add(patience_ns);
+            self.overdue = Some(Overdue { number, deadline_ns });
         }
         self.stage = Stage::Begin;
     }

@@ -66,6 +66,11 @@ impl Series {
         (self.done, self.bursts)
     }
 
+    /// The number of the burst that is under way.
+    pub(super) fn awaited(&self) -> Option<u32> {
+        self.awaited.map(|awaited| awaited.number)
+    }
+
     /// Schedules the next burst or looks for the one under way. None when all
     /// are done.
     pub(super) fn step(

@@ -288,6 +288,24 @@ fn an_abandoned_job_stops_everything_and_can_be_begun_again() {
     assert!(notes(&job)[0].starts_with("abandoned at pair with "), "{}", notes(&job)[0]);
     job.abandon(&mut fake);
     assert_eq!(notes(&job).len(), 1);
+    job.start(&plan()).expect("in range");
+    fake.drive(&mut job, u64::MAX);
+    assert_eq!(notes(&job), Vec::<&str>::new());
+    assert!(job.results().policies[3].is_some());
+}
+
+#[test]
+fn a_burst_left_by_an_abandoned_job_is_waited_for() {
+    let released_ns = run(&plan(), &[]).1.said_at("[ 4/14]") + 60_000_000;
+    let mut fake = Fake::new(&[]);
+    let mut job = Job::new();
+    job.start(&plan()).expect("in range");
+    fake.drive(&mut job, released_ns);
+    job.abandon(&mut fake);
+    fake.drive(&mut job, u64::MAX);
+    job.start(&plan()).expect("in range");
+    fake.drive(&mut job, u64::MAX);
+    assert_eq!(notes(&job), Vec::<&str>::new());
 }
 
 #[test]
