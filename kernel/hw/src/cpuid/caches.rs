@@ -114,7 +114,8 @@ impl Cache {
     /// How page colours divide it.
     #[must_use]
     pub fn colouring(&self) -> Colouring {
-        if !self.complex_indexing {
+        // A number of sets that is no power of two is that of several slices.
+        if !self.complex_indexing && self.sets.is_power_of_two() {
             return Colouring::Linear { colours: self.linear_colours() };
         }
         let slice_sets = (1 << self.sets.trailing_zeros().min(31)).min(SLICE_SETS);

@@ -106,6 +106,8 @@ fn a_server_is_read_whole() {
     assert_eq!(llc.colouring(), Colouring::WithinSlices { colours: 32 });
     let level2 = xeon.caches.iter().find(|cache| cache.level == 2).unwrap();
     assert_eq!(level2.colouring(), Colouring::Linear { colours: 16 });
+    let odd = Cache { sets: 491_520, complex_indexing: false, ..*llc };
+    assert_eq!(odd.colouring(), Colouring::WithinSlices { colours: 32 });
     assert_eq!(xeon.topology.source, 0xb);
     // APIC id C7H: seven bits for the package's threads, the lowest for the thread.
     let place = xeon.topology.place(0xc7);

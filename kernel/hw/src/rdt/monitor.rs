@@ -41,10 +41,10 @@ pub fn chunks_between(previous: u64, current: u64, bits: u8) -> u64 {
     current.wrapping_sub(previous) & mask
 }
 
-/// Chunks in bytes, as far as 64 bits go.
+/// Chunks in bytes.
 #[must_use]
-pub fn bytes(chunks: u64, upscale: u32) -> u64 {
-    chunks.saturating_mul(u64::from(upscale))
+pub fn bytes(chunks: u64, upscale: u32) -> u128 {
+    u128::from(chunks) * u128::from(upscale)
 }
 
 /// The longest time in milliseconds between readings in which a counter cannot
