@@ -46,6 +46,19 @@ pub enum Policy {
     Concept,
 }
 
+impl Policy {
+    /// Its name in the configuration and on the console.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Static => "static",
+            Self::Patent => "patent",
+            Self::Concept => "concept",
+        }
+    }
+}
+
 /// The parsed configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config<'a> {

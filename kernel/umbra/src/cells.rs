@@ -17,9 +17,19 @@ impl<T> ControlCell<T> {
         Self(UnsafeCell::new(None))
     }
 
+    /// A cell that is full from the start, for what is too large to be moved.
+    pub(crate) const fn filled(value: T) -> Self {
+        Self(UnsafeCell::new(Some(value)))
+    }
+
     /// Fills the cell.
     pub(crate) fn set(&self, value: T) {
         self.enter(|slot| *slot = Some(value));
+    }
+
+    /// Takes the content out.
+    pub(crate) fn take(&self) -> Option<T> {
+        self.enter(Option::take)
     }
 
     /// Runs `body` on the content with interrupts off; none while the cell is

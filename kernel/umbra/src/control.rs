@@ -1,29 +1,115 @@
-//! temp
-pub(crate) fn tick(now: u64) -> u64 {
-    now + 1_000_000
-}
-pub(crate) fn start(_: &umbra_hw::cpuid::Inventory) -> Result<(), crate::spawn::SpawnError> {
-    crate::spawn::control(main)
-}
-extern "sysv64" fn main(_: u64) -> ! {
-    crate::spawn::begin();
-    crate::println!("control task runs");
-    let mut n = 0;
-    loop {
-        crate::schedule::sleep_until(crate::time::tsc_at(crate::time::now_ns() + 100_000_000));
-        n += 1;
-        crate::println!("beat {n}");
-        for core in crate::cores::all() {
-            crate::print!(
-                " cpu{} irq {} sw {}",
-                core.number,
-                core.interrupts.load(core::sync::atomic::Ordering::Relaxed),
-                core.switches.load(core::sync::atomic::Ordering::Relaxed)
-            );
-        }
-        crate::println!();
-        if n == 5 {
-            crate::exit::end(crate::exit::Code::Success)
-        }
+//! The control core: the tick that runs the line, and the control task that
+//! has the console, the main job and all that may take its time.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use alloc::boxed::Box;
+use umbra_control::line::{Config, Line};
+use umbra_control::machine::{BurstProgress, WorkloadId};
+use umbra_hw::cpuid::Inventory;
+use umbra_ramdisk::Mode;
+
+use crate::boot::{bandwidth, ramdisk};
+use crate::cells::ControlCell;
+use crate::machine::{self, Machine};
+use crate::shell::Shell;
+use crate::spawn::SpawnError;
+use crate::{aside, first_class, job, log, log_line, schedule, selftest, spawn, stop, time, watch};
+
+/// The first-class workload's identifier; second-class ones have their index
+/// in the workload table.
+pub(crate) const FIRST_CLASS: WorkloadId = WorkloadId(31);
+/// How often the control task looks round.
+const PERIOD_NS: u64 = 1_000_000;
+
+static LINE: ControlCell<Line> = ControlCell::filled(Line::new(Config {
+    first_class: FIRST_CLASS,
+    tick_ns: schedule::TICK_NS,
+    shadow_memory_bytes: aside::SHADOW_BYTES,
+    ..Config::DEFAULT
+}));
+/// The last burst the line found ended, until somebody takes it.
+static FINISHED: ControlCell<BurstProgress> = ControlCell::new();
+/// Benchmarks tick by hand.
+static TICKING: AtomicBool = AtomicBool::new(false);
+
+/// Prepares the control core. Everything else its task does itself.
+pub(crate) fn start(inventory: &Inventory) -> Result<(), SpawnError> {
+    let bandwidth = bandwidth::measure();
+    if bandwidth.is_none() {
+        log_line!(Warn, "memory: bandwidth could not be measured: scores take it as unlimited");
     }
+    machine::learn(inventory, bandwidth.unwrap_or(u64::MAX));
+    spawn::control(main)
+}
+
+/// One tick of the line, in the timer interrupt. Returns when the next one is
+/// wanted, in nanoseconds since boot.
+pub(crate) fn tick(now_ns: u64) -> u64 {
+    if !TICKING.load(Ordering::Relaxed) {
+        return u64::MAX;
+    }
+    let report = LINE.with(|line| line.tick(now_ns, &mut Machine));
+    let Some(report) = report else { return u64::MAX };
+    if let Some(finished) = report.finished {
+        FINISHED.set(finished);
+    }
+    report.next_ns
+}
+
+/// Lets the tick run the line, or keeps it from it.
+pub(crate) fn set_ticking(on: bool) {
+    TICKING.store(on, Ordering::Relaxed);
+}
+
+/// Runs `body` on the line, with interrupts off: it should be short.
+pub(crate) fn with_line<R>(body: impl FnOnce(&mut Line, &mut Machine) -> R) -> Option<R> {
+    LINE.with(|line| body(line, &mut Machine))
+}
+
+/// The last burst that ended, once.
+pub(crate) fn take_finished() -> Option<BurstProgress> {
+    FINISHED.take()
+}
+
+extern "sysv64" fn main(_slot: u64) -> ! {
+    spawn::begin();
+    let config = ramdisk::the_config();
+    if let Err(error) = create_tasks() {
+        log_line!(Error, "first-class: {error}");
+    }
+    set_ticking(true);
+    match config.mode {
+        Mode::Test => selftest::run(config.case),
+        Mode::Bench => selftest::bench(),
+        Mode::Main | Mode::Console | Mode::Soak => {}
+    }
+    first_class::begin_preparing();
+    let mut shell = Box::new(Shell::new());
+    let mut job = job::Runner::new();
+    if config.mode == Mode::Main {
+        job.start(&config, &mut shell);
+    } else {
+        shell.start();
+    }
+    loop {
+        let now_ns = time::now_ns();
+        log::collect(&mut |record| shell.show_above(record));
+        with_line(|line, _| while line.take_event().is_some() {});
+        spawn::reap();
+        stop::look(now_ns);
+        watch::look(now_ns);
+        shell.poll(now_ns);
+        if let Some(scale) = shell.wants_job() {
+            job.start_scale(scale, &mut shell);
+        }
+        job.step(&mut shell);
+        schedule::sleep_until(time::tsc_at(now_ns + PERIOD_NS));
+    }
+}
+
+/// Makes the tasks that live as long as the kernel.
+fn create_tasks() -> Result<(), SpawnError> {
+    aside::create(crate::cores::CONTROL)?;
+    first_class::create(machine::first_class_core())
 }

@@ -93,6 +93,22 @@ pub(crate) fn keep(record: Record) {
     }
 }
 
+/// Records taken from one core's ring in one go.
+const COLLECTED: usize = 16;
+
+/// Takes what the cores have written, keeps it for `log`, and gives it to
+/// `visit`. Bound: [`COLLECTED`] records a core.
+pub(crate) fn collect(visit: &mut dyn FnMut(&Record)) {
+    for core in cores::all() {
+        let Some(mut records) = core.log.consumer() else { continue };
+        for _ in 0..COLLECTED {
+            let Some(record) = records.pop() else { break };
+            keep(record);
+            visit(&record);
+        }
+    }
+}
+
 /// Calls `visit` with the last `count` records of at least `level`, oldest
 /// first.
 pub(crate) fn recent(count: usize, level: Level, visit: &mut dyn FnMut(&Record)) {

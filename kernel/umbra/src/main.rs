@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod aside;
 mod boot;
 mod cells;
 mod control;
@@ -15,14 +16,22 @@ mod cores;
 mod epitaph;
 mod exit;
 mod faults;
+mod first_class;
 mod heap;
+mod job;
 mod log;
+mod machine;
 mod memory;
+mod records;
 mod schedule;
+mod selftest;
 mod serial;
+mod shell;
 mod spawn;
+mod stop;
 mod tasks;
 mod time;
+mod watch;
 mod workloads;
 
 use bootloader_api::config::{BootloaderConfig, Mapping};
@@ -57,8 +66,8 @@ fn kernel_main(info: &'static mut BootInfo) -> ! {
     steps.done("processor features");
 
     let window = info.physical_memory_offset.into_option().expect("the boot loader maps physical memory");
-    let base = info.kernel_image_offset;
-    memory::init(&info.memory_regions, window, base, processor::colours(&inventory));
+    let image = (info.kernel_image_offset, info.kernel_len);
+    memory::init(&info.memory_regions, window, image, processor::colours(&inventory));
     steps.done("memory map");
 
     let audit = memory::enforce_write_xor_execute();
@@ -97,6 +106,7 @@ fn kernel_main(info: &'static mut BootInfo) -> ! {
 
     control::start(&inventory).expect("memory for the control task");
     steps.done("console");
+    boot::note(&platform, &steps);
     boot::report::print(&inventory, protection, audit, apic_mode, clock, &steps);
     cores::begin_running();
     schedule::run()

@@ -19,6 +19,8 @@ const LOW_MEMORY_END: u64 = 0x10_0000;
 /// Real-mode memory ends here; above it are video memory and firmware.
 const REAL_MODE_END: u64 = 0xA_0000;
 
+/// Bytes of the kernel image and of the frame table: never given back.
+static FIXED_BYTES: AtomicU64 = AtomicU64::new(0);
 static WINDOW: AtomicU64 = AtomicU64::new(0);
 static KERNEL_BASE: AtomicU64 = AtomicU64::new(0);
 static MEMORY: SpinMutex<Option<Memory>> = SpinMutex::new(None);
@@ -91,7 +93,12 @@ pub(crate) struct Usage {
 
 /// Takes over the memory map: the allocator's own words come out of the first
 /// region that is large enough.
-pub(crate) fn init(regions: &[MemoryRegion], window: u64, kernel_base: u64, colours: Colours) -> Usage {
+pub(crate) fn init(
+    regions: &[MemoryRegion],
+    window: u64,
+    (kernel_base, kernel_bytes): (u64, u64),
+    colours: Colours,
+) -> Usage {
     WINDOW.store(window, Ordering::Relaxed);
     KERNEL_BASE.store(kernel_base, Ordering::Relaxed);
     let usable = || regions.iter().filter(|region| region.kind == MemoryRegionKind::Usable);
@@ -105,6 +112,7 @@ pub(crate) fn init(regions: &[MemoryRegion], window: u64, kernel_base: u64, colo
         .zip(high().map(|region| region.end))
         .find(|(from, to)| to.saturating_sub(*from) >= bytes)
         .map(|(from, _)| from);
+    FIXED_BYTES.store(kernel_bytes + bytes, Ordering::Relaxed);
     let Some(home) = home else { panic!("no usable memory region holds {bytes} bytes for the frame table") };
     let count = usize::try_from(words).unwrap_or(0);
     // SAFETY: the boot loader says the region is unused, the window shows it,
@@ -147,6 +155,11 @@ pub(crate) fn usage() -> Option<Usage> {
 /// Frames of a task's slot.
 pub(crate) fn used_by_task(slot: u16) -> u32 {
     Owner::task(slot).and_then(|owner| with(|memory| memory.frames.used_by(owner))).unwrap_or(0)
+}
+
+/// Bytes of the kernel image and of the frame table.
+pub(crate) fn fixed_bytes() -> u64 {
+    FIXED_BYTES.load(Ordering::Relaxed)
 }
 
 /// The lowest address of the kernel image, for backtraces.

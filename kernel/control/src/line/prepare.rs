@@ -6,7 +6,7 @@ use crate::adapt::learn_correction;
 use crate::demand::Compact;
 use crate::machine::{AsideProgress, Machine};
 use crate::predict::PAIRS_PER_TICK;
-use crate::quarantine::{Phase, Rule, TASKS_PER_TICK};
+use crate::quarantine::{Phase, Rule, SLOTS_PER_TICK, TASKS_PER_TICK};
 use crate::shadow::{echo_demand, shadow_demand};
 
 /// An aside that has not ended after this long is not waited for any more.
@@ -48,6 +48,10 @@ pub(super) struct Preparation {
     /// Asides are waited for until then.
     asides_until_ns: u64,
     lease_ns: u64,
+    /// The plan is not carried out sooner: what is paused early is lost.
+    not_before_ns: u64,
+    /// When the plan was ready.
+    ready_ns: u64,
     /// The plan is carried out, not only made.
     acts: bool,
     /// The planner has begun.
@@ -63,6 +67,8 @@ impl Preparation {
         begun_ns: 0,
         asides_until_ns: 0,
         lease_ns: 0,
+        not_before_ns: 0,
+        ready_ns: 0,
         acts: false,
         planning: false,
         foresees: false,
@@ -99,10 +105,11 @@ impl Line {
         self.preparation.foresees = true;
     }
 
-    /// Begins a preparation that only plans and acts.
+    /// Begins a preparation that only plans, and acts in time for the release.
     pub(super) fn plan_by(&mut self, rule: Rule, now_ns: u64, release_ns: u64) {
         let burst_ns = self.profile.duration_ns.saturating_mul(4).saturating_add(self.config.lease_grace_ns);
         let before_ns = release_ns.saturating_sub(now_ns);
+        let margin_ns = self.effort.acting_margin_ns().saturating_add(4 * self.config.tick_ns);
         self.plan.clear();
         self.preparation = Preparation {
             state: Prep::Plan,
@@ -110,6 +117,8 @@ impl Line {
             begun_ns: now_ns,
             asides_until_ns: release_ns.saturating_sub(self.time_to_act_ns()),
             lease_ns: before_ns.saturating_add(burst_ns),
+            not_before_ns: release_ns.saturating_sub(margin_ns),
+            ready_ns: 0,
             acts: true,
             planning: false,
             foresees: false,
@@ -120,7 +129,8 @@ impl Line {
     fn time_to_act_ns(&self) -> u64 {
         let tasks: u64 = self.tasks.crowd().iter().map(|count| u64::from(*count)).sum();
         let ticks = tasks.div_ceil(PAIRS_PER_TICK as u64)
-            + crate::sample::MAX_TASKS as u64 / u64::from(TASKS_PER_TICK)
+            + tasks.div_ceil(u64::from(TASKS_PER_TICK))
+            + crate::sample::MAX_TASKS as u64 / u64::from(SLOTS_PER_TICK)
             + tasks.div_ceil(4)
             + 4;
         ticks.saturating_mul(self.config.tick_ns)
@@ -156,7 +166,8 @@ impl Line {
             }
             Prep::Score if self.predictions.is_settled() => Prep::Plan,
             Prep::Score => Prep::Score,
-            Prep::Plan => self.make_plan(machine),
+            Prep::Plan => self.make_plan(now_ns, machine),
+            Prep::Act if now_ns < self.preparation.not_before_ns => Prep::Act,
             Prep::Act => self.act(now_ns),
             Prep::Acting => match self.lease.phase() {
                 Phase::Applying => Prep::Acting,
@@ -179,6 +190,7 @@ impl Line {
         if let Some(hold_ns) = self.wishes.quarantine.take() {
             self.foresee(Rule::Predicted(self.config.threshold_q16), now_ns, now_ns.saturating_add(WISH_NS));
             self.preparation.lease_ns = hold_ns;
+            self.preparation.not_before_ns = 0;
             self.preparation.acts = hold_ns > 0;
             self.preparation.foresees = false;
         }
@@ -199,7 +211,7 @@ impl Line {
         }
     }
 
-    fn make_plan<M: Machine>(&mut self, machine: &M) -> Prep {
+    fn make_plan<M: Machine>(&mut self, now_ns: u64, machine: &M) -> Prep {
         let Self { planner, plan, preparation, tasks, predictions, .. } = self;
         if !preparation.planning {
             preparation.planning = true;
@@ -212,6 +224,7 @@ impl Line {
                 plan,
             );
         }
+        preparation.ready_ns = now_ns;
         match planner.step(machine, tasks, predictions, plan) {
             false => Prep::Plan,
             true if preparation.acts => Prep::Act,
@@ -224,17 +237,22 @@ impl Line {
             self.stats.plans = self.stats.plans.saturating_add(1);
             let steps = u16::try_from(self.plan.steps.len()).unwrap_or(u16::MAX);
             self.events.put(now_ns, Event::Planned(steps));
+            let waited_ns = now_ns.saturating_sub(self.preparation.ready_ns);
+            self.preparation.begun_ns = self.preparation.begun_ns.saturating_add(waited_ns);
+            self.preparation.ready_ns = now_ns;
             return Prep::Acting;
         }
         self.lease.undo();
         Prep::Act
     }
 
-    /// How long the preparation has taken, if it tells how early to begin.
-    pub(super) fn preparation_took_ns(&self, until_ns: u64) -> Option<u64> {
+    /// The plan holds: what preparing and acting took tells how early to begin.
+    pub(super) fn prepared(&mut self, held_at_ns: u64) {
         let preparation = &self.preparation;
-        (preparation.foresees && preparation.state != Prep::Idle)
-            .then(|| until_ns.saturating_sub(preparation.begun_ns))
+        if preparation.foresees && preparation.state == Prep::Acting {
+            let took_ns = held_at_ns.saturating_sub(preparation.begun_ns);
+            self.effort.prepared(took_ns, held_at_ns.saturating_sub(preparation.ready_ns));
+        }
     }
 
     fn wants_echo(&self) -> bool {

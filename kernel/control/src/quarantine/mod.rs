@@ -17,7 +17,7 @@ mod lease;
 mod planner;
 
 pub use lease::{ACTIONS_PER_TICK, Lease, LeaseEvent, Phase, StepState};
-pub use planner::{Planner, Rule, TASKS_PER_TICK, WorkloadSet};
+pub use planner::{Planner, Rule, SLOTS_PER_TICK, TASKS_PER_TICK, WorkloadSet};
 
 use crate::machine::{Action, CoreId, TaskId, WorkloadId};
 use crate::sample::MAX_TASKS;

@@ -10,6 +10,9 @@ use crate::sample::MAX_TASKS;
 /// Most tasks planned for in one tick.
 pub const TASKS_PER_TICK: u16 = 8;
 
+/// Most slots looked at in one tick; an empty one costs next to nothing.
+pub const SLOTS_PER_TICK: u16 = 32;
+
 /// A task that was paused in one of this many plans before is paused again
 /// unless its score has fallen well below the threshold.
 const REMEMBERED_PLANS: u8 = 4;
@@ -114,8 +117,8 @@ impl Planner {
         self.crowd = *tasks.crowd();
     }
 
-    /// Plans for the next [`TASKS_PER_TICK`] slots; true when the plan is
-    /// complete. A task started too lately to have been seen is not in it.
+    /// Plans for the next [`TASKS_PER_TICK`] tasks, or as many as there are in
+    /// the next [`SLOTS_PER_TICK`] slots; true when the plan is complete. A task started too lately to have been seen is not in it.
     pub fn step<M: Topology>(
         &mut self,
         machine: &M,
@@ -124,12 +127,14 @@ impl Planner {
         plan: &mut Plan,
     ) -> bool {
         let slots = machine.task_slots();
-        let end = self.next_slot.saturating_add(TASKS_PER_TICK).min(slots);
-        while self.next_slot < end {
+        let end = self.next_slot.saturating_add(SLOTS_PER_TICK).min(slots);
+        let mut decided = 0;
+        while self.next_slot < end && decided < TASKS_PER_TICK {
             let view = machine.task(TaskId(self.next_slot));
             self.next_slot += 1;
             if let Some(view) = view.filter(|view| view.state == TaskState::Runnable) {
                 self.decide(&view, tasks, predictions, plan);
+                decided += 1;
             }
         }
         if self.next_slot < slots {

@@ -74,6 +74,7 @@ extern "sysv64" fn enter(argument: u64) -> ! {
     unsafe { apic::enable() };
     apic::mask_timer();
     core.online.store(1, Ordering::Release);
+    super::bandwidth::take_part(core.number);
     while !cores::are_running() {
         cpu::relax();
     }

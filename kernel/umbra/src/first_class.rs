@@ -1,0 +1,265 @@
+//! The first-class workload: prepared once, then bursts of requests.
+//!
+//! While a burst runs on a dedicated core, that core takes no interrupt but
+//! its own, sends no message and takes no lock: it spins until the next
+//! arrival, serves, records. On a shared core (policies that do not dedicate
+//! one) it sleeps until the next arrival like any other task.
+
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use spin::Once;
+use umbra_control::machine::{Burst, BurstProgress, Counts, Refusal};
+use umbra_memory::{ColourSet, Owner};
+use umbra_scenario::{Arrivals, Histogram};
+use umbra_sched::Roles;
+use umbra_x86_64::cpu;
+use workload_api::{Memory, Meter, Workload};
+use workload_search::Search;
+
+use crate::boot::ramdisk;
+use crate::cells::Handed;
+use crate::schedule::{self, Message};
+use crate::spawn::{self, SpawnError};
+use crate::tasks::{self, Phase};
+use crate::{aside, cores, log_line, memory, time};
+
+/// Scratch of whoever runs requests.
+pub(crate) const SCRATCH_BYTES: u64 = 256 << 10;
+/// An arrival nearer than this is spun for even on a shared core.
+const NEAR_NS: u64 = 20_000;
+
+static SEARCH: Once<Search<'static>> = Once::new();
+static STATE: AtomicU8 = AtomicU8::new(State::Absent as u8);
+static BURST: Handed<Burst> =
+    Handed::new(Burst { number: 0, first_unit: 0, requests: 0, mean_gap_ns: 0, seed: 0, late_ns: 0 });
+static HISTOGRAM: Handed<Histogram> = Handed::new(Histogram::new());
+
+/// The burst as it stands; written by the first-class core.
+struct Live {
+    number: AtomicU32,
+    answered: AtomicU32,
+    late: AtomicU32,
+    done: AtomicBool,
+    released_ns: AtomicU64,
+    ended_ns: AtomicU64,
+    cycles: AtomicU64,
+    /// Interrupts the core took between release and end.
+    interrupts: AtomicU64,
+    /// The core was dedicated throughout.
+    dedicated: AtomicBool,
+}
+
+static LIVE: Live = Live {
+    number: AtomicU32::new(0),
+    answered: AtomicU32::new(0),
+    late: AtomicU32::new(0),
+    done: AtomicBool::new(true),
+    released_ns: AtomicU64::new(0),
+    ended_ns: AtomicU64::new(0),
+    cycles: AtomicU64::new(0),
+    interrupts: AtomicU64::new(0),
+    dedicated: AtomicBool::new(false),
+};
+
+/// How far the first-class workload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum State {
+    /// There is no corpus to serve.
+    Absent = 0,
+    /// Its index is being built.
+    Preparing = 1,
+    /// It can serve.
+    Ready = 2,
+    /// It could not be prepared; the log says why.
+    Failed = 3,
+}
+
+/// Where it stands.
+pub(crate) fn state() -> State {
+    if tasks::at(tasks::FIRST).phase() == Phase::Faulted {
+        return State::Failed;
+    }
+    match STATE.load(Ordering::Acquire) {
+        1 => State::Preparing,
+        2 => State::Ready,
+        3 => State::Failed,
+        _ => State::Absent,
+    }
+}
+
+/// The prepared workload.
+pub(crate) fn search() -> Option<&'static Search<'static>> {
+    SEARCH.get()
+}
+
+/// Makes the first-class task on `core` and lets it prepare itself.
+pub(crate) fn create(core: u8) -> Result<(), SpawnError> {
+    let corpus = ramdisk::the_corpus();
+    if corpus.text().is_empty() {
+        return Ok(());
+    }
+    let index = workload_search::memory_bytes(corpus, workload_search::Config::default());
+    let bytes = u64::try_from(index).unwrap_or(u64::MAX).next_multiple_of(4096) + SCRATCH_BYTES;
+    let colours = memory::usage().map_or(ColourSet(u64::MAX), |usage| usage.division.tasks);
+    spawn::parked(tasks::FIRST, core, bytes, colours, Owner::CORPUS, main)?;
+    STATE.store(State::Preparing as u8, Ordering::Release);
+    Ok(())
+}
+
+/// Wakes the task to build its index.
+pub(crate) fn begin_preparing() {
+    let core = tasks::at(tasks::FIRST).core.load(Ordering::Relaxed);
+    if state() == State::Preparing && !schedule::send(core, Message::Wake(tasks::FIRST)) {
+        log_line!(Error, "first-class: the mailbox of core {core} is full");
+    }
+}
+
+/// Releases a burst.
+pub(crate) fn release(burst: &Burst) -> Result<(), Refusal> {
+    if state() != State::Ready || !LIVE.done.load(Ordering::Acquire) {
+        return Err(Refusal::Busy);
+    }
+    // SAFETY: no burst runs, so both are the control core's.
+    unsafe {
+        *BURST.get() = *burst;
+        HISTOGRAM.get().clear();
+    }
+    LIVE.answered.store(0, Ordering::Relaxed);
+    LIVE.late.store(0, Ordering::Relaxed);
+    LIVE.cycles.store(0, Ordering::Relaxed);
+    LIVE.number.store(burst.number, Ordering::Relaxed);
+    tasks::at(tasks::FIRST).counters.publish(0, &Meter::default(), 0);
+    LIVE.released_ns.store(time::now_ns(), Ordering::Relaxed);
+    LIVE.done.store(false, Ordering::Release);
+    let core = tasks::at(tasks::FIRST).core.load(Ordering::Relaxed);
+    if schedule::send(core, Message::Wake(tasks::FIRST)) {
+        return Ok(());
+    }
+    LIVE.done.store(true, Ordering::Release);
+    Err(Refusal::Busy)
+}
+
+/// The burst that was released last. A first-class task that faulted has
+/// ended its burst.
+pub(crate) fn progress() -> BurstProgress {
+    let done = LIVE.done.load(Ordering::Acquire) || tasks::at(tasks::FIRST).phase() == Phase::Faulted;
+    let number = LIVE.number.load(Ordering::Relaxed);
+    BurstProgress {
+        number,
+        answered: LIVE.answered.load(Ordering::Relaxed),
+        late: LIVE.late.load(Ordering::Relaxed),
+        done,
+        released_ns: LIVE.released_ns.load(Ordering::Relaxed),
+        ended_ns: LIVE.ended_ns.load(Ordering::Relaxed),
+        counts: Counts {
+            cycles: LIVE.cycles.load(Ordering::Relaxed),
+            ..aside::counts_of(tasks::FIRST, number)
+        },
+    }
+}
+
+/// What the last burst's core went through: whether it was dedicated
+/// throughout, and the interrupts it took from release to end.
+pub(crate) fn disturbance() -> (bool, u64) {
+    (LIVE.dedicated.load(Ordering::Relaxed), LIVE.interrupts.load(Ordering::Relaxed))
+}
+
+/// Gives `visit` the latencies of the last burst, once it is done.
+pub(crate) fn with_histogram<R>(visit: impl FnOnce(&Histogram) -> R) -> Option<R> {
+    if !LIVE.done.load(Ordering::Acquire) {
+        return None;
+    }
+    // SAFETY: `done` handed the histogram to the control core, our only caller.
+    Some(visit(unsafe { HISTOGRAM.get() }))
+}
+
+extern "sysv64" fn main(_slot: u64) -> ! {
+    spawn::begin();
+    // SAFETY: the task's own memory, taken once.
+    let words = unsafe { spawn::memory_of(tasks::FIRST) };
+    let scratch_words = usize::try_from(SCRATCH_BYTES / 8).unwrap_or(0);
+    let (scratch, index) = words.split_at_mut(scratch_words);
+    let begun = time::now_ns();
+    match workload_search::prepare(
+        ramdisk::the_corpus(),
+        Memory::new(index),
+        workload_search::Config::default(),
+    ) {
+        Ok(search) => {
+            let figures = search.statistics();
+            log_line!(
+                Info,
+                "search: {} documents, {} words, {} postings indexed in {} ms",
+                figures.documents,
+                figures.terms,
+                figures.postings,
+                (time::now_ns() - begun) / 1_000_000
+            );
+            SEARCH.call_once(|| search);
+        }
+        Err(error) => {
+            log_line!(Error, "search: {error}");
+            STATE.store(State::Failed as u8, Ordering::Release);
+            schedule::leave(Phase::Ended);
+        }
+    }
+    let Some(search) = SEARCH.get() else { schedule::leave(Phase::Ended) };
+    STATE.store(State::Ready as u8, Ordering::Release);
+    loop {
+        schedule::park();
+        if !LIVE.done.load(Ordering::Acquire) {
+            // SAFETY: `release` handed both over; they are ours until `done`.
+            let (burst, histogram) = unsafe { (*BURST.get(), HISTOGRAM.get()) };
+            serve(search, &burst, histogram, scratch);
+            LIVE.ended_ns.store(time::now_ns(), Ordering::Relaxed);
+            LIVE.done.store(true, Ordering::Release);
+        }
+    }
+}
+
+fn serve(search: &Search<'static>, burst: &Burst, histogram: &mut Histogram, scratch: &mut [u64]) {
+    let counters = &tasks::at(tasks::FIRST).counters;
+    counters.working_set_bytes.store(search.working_set_bytes(), Ordering::Relaxed);
+    let core = cores::this();
+    let (interrupts, mut dedicated) = (core.interrupts.load(Ordering::Relaxed), is_dedicated());
+    let mut arrivals = Arrivals::new(burst.seed, burst.mean_gap_ns);
+    let released_ns = LIVE.released_ns.load(Ordering::Relaxed);
+    let (mut meter, mut checksum, mut cycles) = (Meter::default(), 0, 0);
+    for request in 0..burst.requests {
+        let due = released_ns.saturating_add(arrivals.next().unwrap_or(0));
+        wait_until(due);
+        dedicated &= is_dedicated();
+        let begun = counters.cycles_now();
+        checksum ^= search.unit(burst.first_unit + u64::from(request), scratch, &mut meter);
+        cycles += counters.cycles_now().saturating_sub(begun);
+        let latency = time::now_ns().saturating_sub(due);
+        histogram.record(latency);
+        if latency > burst.late_ns {
+            LIVE.late.fetch_add(1, Ordering::Relaxed);
+        }
+        LIVE.cycles.store(cycles, Ordering::Relaxed);
+        counters.publish(u64::from(request) + 1, &meter, checksum);
+        LIVE.answered.store(request + 1, Ordering::Release);
+    }
+    LIVE.interrupts.store(core.interrupts.load(Ordering::Relaxed) - interrupts, Ordering::Relaxed);
+    LIVE.dedicated.store(dedicated, Ordering::Relaxed);
+}
+
+fn is_dedicated() -> bool {
+    Roles(cores::this().roles.load(Ordering::Relaxed)).is_dedicated()
+}
+
+fn wait_until(due_ns: u64) {
+    loop {
+        let now = time::now_ns();
+        if now >= due_ns {
+            return;
+        }
+        if is_dedicated() || due_ns - now < NEAR_NS {
+            cpu::relax();
+        } else {
+            schedule::sleep_until(time::tsc_at(due_ns));
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The machine as policy sees it: the kernel's side of
+//! `umbra_control::machine`. Control core only, interrupts off or on.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use umbra_control::machine::{
+    Action, Actuator, AsideProgress, Burst, BurstProgress, CoreId, CoreSet, Counts, Monitor, Refusal, Roles,
+    Stage, TaskId, TaskState, TaskView, Topology, WorkloadId,
+};
+use umbra_control::shadow::ShadowPlan;
+use umbra_hw::cpuid::Inventory;
+use umbra_sched::initial_roles;
+
+use crate::schedule::{self, Message};
+use crate::tasks::{self, Phase};
+use crate::{aside, cores, first_class, memory, time};
+
+/// The one machine there is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Machine;
+
+static LLC_BYTES: AtomicU64 = AtomicU64::new(0);
+static BANDWIDTH: AtomicU64 = AtomicU64::new(0);
+static EMULATED: AtomicBool = AtomicBool::new(false);
+static COLOURS: AtomicU32 = AtomicU32::new(1);
+
+/// Stand-in for the size of a last-level cache that CPUID does not describe.
+const UNKNOWN_LLC_BYTES: u64 = 8 << 20;
+
+/// Whether times are an emulator's. A hypervisor that executes on the real
+/// processor counts as a machine.
+pub(crate) fn is_emulated() -> bool {
+    EMULATED.load(Ordering::Relaxed)
+}
+
+/// Notes what boot found out.
+pub(crate) fn learn(inventory: &Inventory, memory_bandwidth: u64) {
+    EMULATED.store(inventory.identity.brand.as_str().contains("TCG"), Ordering::Relaxed);
+    let llc = inventory.last_level_cache().map_or(UNKNOWN_LLC_BYTES, |cache| cache.bytes());
+    LLC_BYTES.store(llc, Ordering::Relaxed);
+    BANDWIDTH.store(memory_bandwidth, Ordering::Relaxed);
+    COLOURS.store(memory::usage().map_or(1, |usage| usage.colours), Ordering::Relaxed);
+}
+
+/// The core that first-class bursts run on.
+pub(crate) fn first_class_core() -> u8 {
+    if cores::count() == 1 { 0 } else { 1 }
+}
+
+/// The roles a core has while nothing is quarantined.
+pub(crate) fn resting_roles(core: u8) -> Roles {
+    Roles(initial_roles(core, cores::count()).0)
+}
+
+impl Monitor for Machine {
+    fn counts(&self, task: TaskId) -> Option<Counts> {
+        let entry = tasks::get(task.0)?;
+        if entry.phase() == Phase::Empty {
+            return None;
+        }
+        Some(aside::counts_of(task.0, entry.generation.load(Ordering::Relaxed)))
+    }
+
+    fn busy_cycles(&self, core: CoreId) -> u64 {
+        let Some(core) = cores::get(core.0) else { return 0 };
+        let settled = core.busy_cycles.load(Ordering::Relaxed);
+        let since = tasks::get(core.current.load(Ordering::Relaxed))
+            .map_or(0, |task| task.counters.since.load(Ordering::Acquire));
+        let running = if since == 0 { 0 } else { umbra_x86_64::cpu::timestamp().saturating_sub(since) };
+        settled + running
+    }
+}
+
+impl Topology for Machine {
+    fn cores(&self) -> CoreSet {
+        cores::set()
+    }
+
+    fn roles(&self, core: CoreId) -> Roles {
+        Roles(cores::get(core.0).map_or(0, |core| core.roles.load(Ordering::Acquire)))
+    }
+
+    fn task_slots(&self) -> u16 {
+        tasks::SLOTS
+    }
+
+    fn task(&self, id: TaskId) -> Option<TaskView> {
+        let task = tasks::get(id.0).filter(|_| id.0 >= tasks::SECOND)?;
+        let state = match task.phase() {
+            Phase::Empty => return None,
+            Phase::Paused => TaskState::Paused,
+            phase if phase.is_over() => TaskState::Ended,
+            _ => TaskState::Runnable,
+        };
+        Some(TaskView {
+            id,
+            workload: WorkloadId(task.workload.load(Ordering::Relaxed)),
+            state,
+            core: CoreId(task.core.load(Ordering::Acquire)),
+        })
+    }
+
+    fn tsc_hz(&self) -> u64 {
+        time::tsc_hz()
+    }
+
+    fn llc_bytes(&self) -> u64 {
+        LLC_BYTES.load(Ordering::Relaxed)
+    }
+
+    fn colours(&self) -> u32 {
+        COLOURS.load(Ordering::Relaxed)
+    }
+
+    fn memory_bandwidth(&self) -> u64 {
+        BANDWIDTH.load(Ordering::Relaxed)
+    }
+}
+
+impl Actuator for Machine {
+    fn apply(&mut self, action: Action) -> Result<(), Refusal> {
+        if self.holds(action) {
+            return Ok(());
+        }
+        let (core, message) = match action {
+            Action::Pause(task) => (owner(task)?, Message::Pause(task.0)),
+            Action::Resume(task) => (owner(task)?, Message::Resume(task.0)),
+            Action::Migrate { task, to } => {
+                if !self.roles(to).has(Roles::SECOND_CLASS) {
+                    return Err(Refusal::NoSuchCore);
+                }
+                (owner(task)?, Message::Move { task: task.0, to: to.0 })
+            }
+            Action::Dedicate(core) => {
+                let resting = resting_roles(core.0);
+                if !resting.has(Roles::FIRST_CLASS) {
+                    return Err(Refusal::NoSuchCore);
+                }
+                let others = cores::all().filter(|other| other.number != core.0);
+                let takes =
+                    |core: &cores::Core| Roles(core.roles.load(Ordering::Acquire)).has(Roles::SECOND_CLASS);
+                if !others.into_iter().any(takes) {
+                    return Err(Refusal::LastCore);
+                }
+                (core.0, Message::Roles(resting.0 & !Roles::SECOND_CLASS.0))
+            }
+            Action::Share(core) => (core.0, Message::Roles(resting_roles(core.0).0)),
+        };
+        if cores::get(core).is_none() {
+            return Err(Refusal::NoSuchCore);
+        }
+        if schedule::send(core, message) { Ok(()) } else { Err(Refusal::Busy) }
+    }
+
+    fn holds(&self, action: Action) -> bool {
+        let phase = |task: TaskId| tasks::get(task.0).map_or(Phase::Empty, tasks::Task::phase);
+        match action {
+            Action::Pause(task) => phase(task) == Phase::Paused,
+            Action::Resume(task) => matches!(phase(task), Phase::Ready | Phase::Running | Phase::Sleeping),
+            Action::Migrate { task, to } => {
+                let here = tasks::get(task.0).map(|task| task.core.load(Ordering::Acquire));
+                here == Some(to.0) && !matches!(phase(task), Phase::Moving | Phase::Empty)
+            }
+            Action::Dedicate(core) => {
+                self.roles(core).has(Roles::FIRST_CLASS) && !self.roles(core).has(Roles::SECOND_CLASS)
+            }
+            Action::Share(core) => self.roles(core) == resting_roles(core.0),
+        }
+    }
+}
+
+impl Stage for Machine {
+    fn start_shadow(&mut self, plan: &ShadowPlan) -> Result<(), Refusal> {
+        aside::start_shadow(plan)
+    }
+
+    fn shadow(&self) -> AsideProgress {
+        aside::SHADOW.progress()
+    }
+
+    fn start_echo(&mut self, first_unit: u64, requests: u32, budget_cycles: u64) -> Result<(), Refusal> {
+        aside::start_echo(first_unit, requests, budget_cycles)
+    }
+
+    fn echo(&self) -> AsideProgress {
+        aside::ECHO.progress()
+    }
+
+    fn first_class_core(&self) -> CoreId {
+        CoreId(first_class_core())
+    }
+
+    fn release(&mut self, burst: &Burst) -> Result<(), Refusal> {
+        first_class::release(burst)
+    }
+
+    fn burst(&self) -> BurstProgress {
+        first_class::progress()
+    }
+}
+
+/// The core that a second-class task belongs to.
+fn owner(task: TaskId) -> Result<u8, Refusal> {
+    let entry = tasks::get(task.0).filter(|_| task.0 >= tasks::SECOND).ok_or(Refusal::NoSuchTask)?;
+    let phase = entry.phase();
+    if phase == Phase::Empty || phase.is_over() {
+        return Err(Refusal::NoSuchTask);
+    }
+    if phase == Phase::Moving {
+        return Err(Refusal::Busy);
+    }
+    Ok(entry.core.load(Ordering::Acquire))
+}

@@ -1,0 +1,82 @@
+//! Tests that need the machine: booted in an emulator, run by the control
+//! task, reported as libtest does.
+
+mod bench;
+mod faults;
+pub(crate) mod harness;
+mod line;
+mod memory;
+mod tasks;
+
+use harness::{Case, Outcome};
+
+use crate::exit::{self, Code};
+use crate::{log, println};
+
+/// Every case, in the order they run. A name's part before the colon is its
+/// group, which the boot configuration may choose.
+const CASES: &[Case] = &[
+    Case { name: "boot: every processor of the MADT runs", run: tasks::every_processor_runs },
+    Case { name: "boot: no page is writable and executable", run: memory::write_xor_execute },
+    Case { name: "boot: guards below stacks are not mapped", run: memory::guards_are_unmapped },
+    Case { name: "memory: the heap gives back what it gave", run: memory::heap_round_trip },
+    Case { name: "memory: task memory is zeroed, coloured and given back", run: memory::tasks_leave_nothing },
+    Case { name: "tasks: sleep ends at its deadline, not before", run: tasks::sleep_is_not_short },
+    Case { name: "tasks: each core runs second-class work", run: tasks::every_core_works },
+    Case { name: "tasks: tasks of one core share it fairly", run: tasks::sharing_is_fair },
+    Case { name: "tasks: pause stops and resume goes on", run: tasks::pause_and_resume },
+    Case { name: "tasks: migration loses no work", run: tasks::migration },
+    Case { name: "tasks: stop ends a paused task", run: tasks::stop_paused },
+    Case { name: "tasks: a dedicated core is left alone", run: tasks::dedicate_and_share },
+    Case { name: "tasks: messages about tasks that are gone do nothing", run: tasks::stale_messages },
+    Case { name: "workloads: a unit gives the same checksum on every core", run: tasks::same_checksum },
+    Case { name: "line: search is prepared and answers", run: line::search_answers },
+    Case { name: "line: a burst on a dedicated core is not interrupted", run: line::burst_undisturbed },
+    Case { name: "line: a profile is recorded and a shadow made from it", run: line::profile_and_shadow },
+    Case {
+        name: "line: concept quarantines before the release and undoes it",
+        run: line::concept_quarantine,
+    },
+    Case { name: "line: an echo runs real requests aside", run: line::echo },
+    Case { name: "line: patent remembers an incompatible pair", run: line::patent_remembers },
+    Case { name: "faults: panic is the task's own", run: faults::panic },
+    Case { name: "faults: stack overflow is the task's own", run: faults::overflow },
+    Case { name: "faults: checked division by zero is the task's own", run: faults::divide },
+    Case { name: "faults: the processor's divide error is the task's own", run: faults::hardware },
+    Case { name: "faults: a task that never yields is held", run: faults::spin },
+    Case { name: "faults: exhausted memory is the task's own", run: faults::exhaust },
+];
+
+/// Measures what hot paths cost and ends the machine.
+pub(crate) fn bench() -> ! {
+    bench::run()
+}
+
+/// Runs the cases of `group`, or all, and ends the machine.
+pub(crate) fn run(group: Option<&str>) -> ! {
+    let chosen = |case: &&Case| group.is_none_or(|group| case.name.starts_with(group));
+    println!("\nrunning {} tests", CASES.iter().filter(chosen).count());
+    let (mut passed, mut failed, mut ignored) = (0u32, 0u32, 0u32);
+    for case in CASES.iter().filter(chosen) {
+        let outcome = (case.run)();
+        harness::clear();
+        match outcome {
+            Ok(Outcome::Passed) => {
+                passed += 1;
+                println!("test {} ... ok", case.name);
+            }
+            Ok(Outcome::Needs(what)) => {
+                ignored += 1;
+                println!("test {} ... ignored, needs {what}", case.name);
+            }
+            Err(reason) => {
+                failed += 1;
+                println!("test {} ... FAILED: {reason}", case.name);
+            }
+        }
+    }
+    log::collect(&mut |record| println!("{record}"));
+    let verdict = if failed == 0 { "ok" } else { "FAILED" };
+    println!("\ntest result: {verdict}. {passed} passed; {failed} failed; {ignored} ignored");
+    exit::end(if failed == 0 { Code::Success } else { Code::Failure })
+}
