@@ -1,9 +1,8 @@
 //! First stage: counters to deltas.
 //!
-//! A few task slots are read each tick in rotation, so that the cost of a tick
-//! does not grow with the number of tasks: each slot comes round every 8 to 16
-//! ticks, which is also long enough for a fair scheduler to have run it. A
-//! delta across two generations of a slot (another task lives there now) is
+//! A few tasks are read each tick in rotation, so that the cost of a tick hardly
+//! grows with the number of tasks: each comes round every 8 to 24 ticks, which
+//! is also long enough for a fair scheduler to have run it. A delta across two generations of a slot (another task lives there now) is
 //! dropped and counted, never averaged in; one that runs backwards likewise.
 
 mod load;
@@ -15,11 +14,14 @@ use crate::machine::{Count, Counts, Monitor, TaskId, TaskView, Topology};
 /// Most task slots there can be.
 pub const MAX_TASKS: usize = 128;
 
-/// Most slots read in one tick.
+/// Most tasks read in one tick.
 pub const SAMPLES_PER_TICK: u16 = 8;
 
-/// Ticks in which a full rotation is done at least, as far as
-/// [`SAMPLES_PER_TICK`] allows.
+/// Most slots looked at in one tick; an empty one costs next to nothing.
+pub const SLOTS_PER_TICK: u16 = 16;
+
+/// Ticks over which the tasks are spread, as far as [`SAMPLES_PER_TICK`]
+/// allows.
 const ROTATION_TICKS: u16 = 16;
 
 /// What changed between two readings of the same task.
@@ -219,6 +221,9 @@ pub enum Visit {
 pub struct Sampler {
     readings: [Reading; MAX_TASKS],
     next_slot: u16,
+    /// Tasks found in the rotation so far, and in the one before.
+    found: u16,
+    tasks: u16,
     stale: u32,
 }
 
@@ -232,7 +237,7 @@ impl Sampler {
     /// A sampler that has read nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self { readings: [Reading::NONE; MAX_TASKS], next_slot: 0, stale: 0 }
+        Self { readings: [Reading::NONE; MAX_TASKS], next_slot: 0, found: 0, tasks: 0, stale: 0 }
     }
 
     /// Samples that were dropped because the slot had changed hands or a
@@ -242,21 +247,35 @@ impl Sampler {
         self.stale
     }
 
-    /// Visits the next slots, at most [`SAMPLES_PER_TICK`].
+    /// Visits the next slots: at most [`SLOTS_PER_TICK`], and of those at most
+    /// [`SAMPLES_PER_TICK`] with a task. A slot known to be empty is passed
+    /// over in silence.
     pub fn tick<M: Monitor + Topology>(&mut self, now_cycles: u64, machine: &M, mut each: impl FnMut(Visit)) {
         let slots = machine.task_slots();
-        for _ in 0..slots.div_ceil(ROTATION_TICKS).min(SAMPLES_PER_TICK) {
-            let slot = if self.next_slot < slots { self.next_slot } else { 0 };
-            self.next_slot = slot + 1;
-            each(self.visit(now_cycles, machine, TaskId(slot)));
+        let mut left = self.tasks.div_ceil(ROTATION_TICKS).clamp(1, SAMPLES_PER_TICK);
+        for _ in 0..SLOTS_PER_TICK.min(slots) {
+            if self.next_slot >= slots {
+                (self.next_slot, self.tasks, self.found) = (0, self.found, 0);
+            }
+            let visit = self.visit(now_cycles, machine, TaskId(self.next_slot));
+            self.next_slot += 1;
+            let Some(visit) = visit else { continue };
+            each(visit);
+            if matches!(visit, Visit::Task(..)) {
+                self.found += 1;
+                left -= 1;
+                if left == 0 {
+                    return;
+                }
+            }
         }
     }
 
-    fn visit<M: Monitor + Topology>(&mut self, now_cycles: u64, machine: &M, id: TaskId) -> Visit {
-        let Some(reading) = self.readings.get_mut(usize::from(id.0)) else { return Visit::Empty(id) };
+    /// None for a slot that was empty the last time too.
+    fn visit<M: Monitor + Topology>(&mut self, now_cycles: u64, machine: &M, id: TaskId) -> Option<Visit> {
+        let reading = self.readings.get_mut(usize::from(id.0))?;
         let (Some(view), Some(counts)) = (machine.task(id), machine.counts(id)) else {
-            reading.taken = false;
-            return Visit::Empty(id);
+            return core::mem::take(&mut reading.taken).then_some(Visit::Empty(id));
         };
         let sample = match reading.advance(now_cycles, &counts) {
             Outcome::First => None,
@@ -266,7 +285,7 @@ impl Sampler {
             }
             Outcome::Fresh(interval_cycles, deltas) => Some(Sample { task: id, interval_cycles, deltas }),
         };
-        Visit::Task(view, counts.generation, sample)
+        Some(Visit::Task(view, counts.generation, sample))
     }
 }
 

@@ -19,8 +19,8 @@ const BUSY: u32 = ONE / 16 * 15;
 const SHORTEST_NS: u64 = 10_000_000;
 const LONGEST_NS: u64 = 1_000_000_000;
 
-/// Smoothing of the time a preparation takes: a quarter of the way.
-const SMOOTHING_SHIFT: u32 = 2;
+/// Smoothing of the times a preparation takes: half of the way.
+const SMOOTHING_SHIFT: u32 = 1;
 
 /// What the coming shadows may cost.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,7 @@ pub struct Effort {
     level: u8,
     idle_bursts: u8,
     preparation_ns: u64,
+    acting_ns: u64,
 }
 
 impl Default for Effort {
@@ -40,7 +41,7 @@ impl Effort {
     /// Full size, with a first guess of what a preparation takes.
     #[must_use]
     pub const fn new(preparation_ns: u64) -> Self {
-        Self { level: 0, idle_bursts: 0, preparation_ns }
+        Self { level: 0, idle_bursts: 0, preparation_ns, acting_ns: preparation_ns / 4 }
     }
 
     /// The level of thrift for a machine with this load: 0 is full size.
@@ -65,11 +66,21 @@ impl Effort {
         }
     }
 
+    /// How long before a release a plan is carried out: twice what that takes.
+    #[must_use]
+    pub const fn acting_margin_ns(&self) -> u64 {
+        self.acting_ns.saturating_mul(2)
+    }
+
     /// A preparation, from the start of the shadow to the last action, took
     /// this long. A longer one than usual counts in full at once.
     pub fn prepared(&mut self, took_ns: u64) {
-        self.preparation_ns =
-            ewma(self.preparation_ns, took_ns, SMOOTHING_SHIFT).max(took_ns.min(LONGEST_NS));
+        self.preparation_ns = follow(self.preparation_ns, took_ns);
+    }
+
+    /// Carrying out a plan took this long; as above.
+    pub fn acted(&mut self, took_ns: u64) {
+        self.acting_ns = follow(self.acting_ns, took_ns);
     }
 
     /// A burst ended: whether a plan had changed anything for it, and whether
@@ -86,4 +97,9 @@ impl Effort {
             }
         }
     }
+}
+
+fn follow(usual_ns: u64, took_ns: u64) -> u64 {
+    let took_ns = took_ns.min(LONGEST_NS);
+    ewma(usual_ns, took_ns, SMOOTHING_SHIFT).max(took_ns)
 }

@@ -78,8 +78,11 @@ fn the_horizon_covers_what_preparing_takes() {
     assert_eq!(effort.horizon_ns(0), 10_000_000);
     effort.prepared(30_000_000);
     assert_eq!((effort.horizon_ns(0), effort.horizon_ns(ONE)), (60_000_000, 90_000_000));
-    (0..100).for_each(|_| effort.prepared(8_000_000));
-    assert_eq!(effort.horizon_ns(0), 16_000_000);
+    (0..100).for_each(|_| {
+        effort.prepared(8_000_000);
+        effort.acted(1_000_000);
+    });
+    assert_eq!((effort.horizon_ns(0), effort.acting_margin_ns()), (16_000_000, 2_000_000));
     effort.prepared(u64::MAX);
     assert_eq!(effort.horizon_ns(0), 1_000_000_000);
 }

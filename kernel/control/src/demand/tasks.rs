@@ -72,7 +72,8 @@ impl Tasks {
         let (Visit::Empty(id) | Visit::Task(TaskView { id, .. }, ..)) = visit;
         let slot = self.slots.get_mut(usize::from(id.0))?;
         let before = slot.map(|task| task.view);
-        let outdated = slot_sees(slot, visit, clock, capacity);
+        let crowd = before.and_then(|view| self.crowd.get(usize::from(view.core.0)));
+        let outdated = slot_sees(slot, visit, clock, capacity, crowd.copied().unwrap_or(1));
         let after = slot.map(|task| task.view);
         self.count(before, u8::wrapping_sub);
         self.count(after, u8::wrapping_add);
@@ -88,14 +89,14 @@ impl Tasks {
     }
 }
 
-fn slot_sees(slot: &mut Option<Task>, visit: &Visit, clock: Clock, capacity: &Capacity) -> bool {
+fn slot_sees(slot: &mut Option<Task>, visit: &Visit, clock: Clock, capacity: &Capacity, crowd: u8) -> bool {
     match (visit, slot) {
         (Visit::Empty(_), slot) => {
             *slot = None;
             false
         }
         (Visit::Task(view, generation, sample), Some(task)) if task.generation == *generation => {
-            task.see(*view, sample.as_ref(), clock, capacity)
+            task.see(*view, sample.as_ref(), clock, capacity, crowd)
         }
         (Visit::Task(view, generation, _), slot) => {
             *slot = Some(Task::new(*view, *generation));
@@ -111,7 +112,14 @@ impl Task {
     }
 
     /// Whether its scores are out of date by what was seen.
-    fn see(&mut self, view: TaskView, sample: Option<&Sample>, clock: Clock, capacity: &Capacity) -> bool {
+    fn see(
+        &mut self,
+        view: TaskView,
+        sample: Option<&Sample>,
+        clock: Clock,
+        capacity: &Capacity,
+        crowd: u8,
+    ) -> bool {
         let moved = self.view.core != view.core;
         // A pause or a move within the interval says nothing about what the
         // task wants; what was known of it stands.
@@ -119,7 +127,7 @@ impl Task {
         self.view = view;
         let ran = sample.filter(|sample| steady && sample.deltas.cycles > 0);
         if let Some(demand) = ran.and_then(|s| Demand::of(&s.deltas, s.interval_cycles, clock)) {
-            self.learn(&demand, capacity);
+            self.learn(&demand, capacity, crowd);
         }
         let changed = self.compact.distance(&self.reported) >= NOTABLE;
         if changed {
@@ -128,7 +136,7 @@ impl Task {
         moved || changed
     }
 
-    fn learn(&mut self, demand: &Demand, capacity: &Capacity) {
+    fn learn(&mut self, demand: &Demand, capacity: &Capacity, crowd: u8) {
         if self.samples == 0 {
             self.demand = *demand;
         } else {
@@ -136,5 +144,7 @@ impl Task {
         }
         self.samples = self.samples.saturating_add(1);
         self.compact = Compact::of(&self.demand, capacity);
+        // A fair share of a crowded core hides that the task would take more.
+        self.compact.cores = self.compact.cores.saturating_mul(u32::from(crowd.max(1))).min(ONE);
     }
 }

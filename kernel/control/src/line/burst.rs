@@ -78,9 +78,7 @@ impl Line {
     /// that is not known yet.
     pub(super) fn held(&mut self) {
         let held_at_ns = self.lease.held_at_ns();
-        if let Some(took_ns) = self.preparation_took_ns(held_at_ns) {
-            self.effort.prepared(took_ns);
-        }
+        self.prepared(held_at_ns);
         let did_something = self.lease.steps().iter().any(|(_, state)| *state == StepState::Held);
         let Some(running) = self.running.as_mut().filter(|running| running.lead_is_due) else { return };
         running.lead_is_due = false;
@@ -134,12 +132,24 @@ impl Line {
             self.ration.doubt();
             self.events.put(now_ns, Event::Changed);
         }
-        self.begin_learning(running.burst.requests, changed);
+        self.learn_from(running.burst.requests, late, changed);
         let view = View { requests: running.burst.requests, ..self.view() };
         self.policies.hooks().after_run(&view);
         if !self.standing {
             self.lease.undo();
         }
+    }
+
+    /// The profile is of undisturbed bursts: a late one is only taken where
+    /// nothing better is known, and the first that is in time replaces it.
+    fn learn_from(&mut self, requests: u32, late: bool, changed: bool) {
+        let known = !self.profile.is_empty();
+        if late && known && !changed && !self.profile_is_disturbed {
+            return;
+        }
+        let anew = changed || (self.profile_is_disturbed && !late);
+        self.profile_is_disturbed = late;
+        self.begin_learning(requests, anew);
     }
 
     fn count_burst(&mut self, running: &Running, late: bool) {

@@ -65,6 +65,8 @@ pub struct Line {
     reading: Reading,
     recording: Recording,
     profile: Profile,
+    /// It was learnt from bursts that were late.
+    profile_is_disturbed: bool,
     update: Option<Update>,
 
     shadow_plan: ShadowPlan,
@@ -123,6 +125,7 @@ impl Line {
             reading: Reading::NONE,
             recording: Recording::new(),
             profile: Profile::new(),
+            profile_is_disturbed: false,
             update: None,
             shadow_plan: ShadowPlan::new(),
             generator: None,
@@ -214,6 +217,7 @@ impl Line {
     /// forget it).
     pub fn set_profile(&mut self, profile: Profile) {
         self.profile = profile;
+        self.profile_is_disturbed = false;
         self.update = None;
         self.plan_is_stale = true;
         self.detector = ChangeDetector::new();

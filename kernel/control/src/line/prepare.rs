@@ -7,6 +7,7 @@ use crate::demand::Compact;
 use crate::machine::{AsideProgress, Machine};
 use crate::predict::PAIRS_PER_TICK;
 use crate::quarantine::{Phase, Rule, SLOTS_PER_TICK, TASKS_PER_TICK};
+use crate::sample::MAX_TASKS;
 use crate::shadow::{echo_demand, shadow_demand};
 
 /// An aside that has not ended after this long is not waited for any more.
@@ -125,12 +126,19 @@ impl Line {
         };
     }
 
+    /// Begins a preparation for a plan that holds at once and all the time.
+    pub(super) fn stand(&mut self, rule: Rule, now_ns: u64) {
+        self.standing = true;
+        self.plan_by(rule, now_ns, u64::MAX);
+        self.preparation.not_before_ns = 0;
+    }
+
     /// How long scoring, planning and acting may take.
     fn time_to_act_ns(&self) -> u64 {
         let tasks: u64 = self.tasks.crowd().iter().map(|count| u64::from(*count)).sum();
         let ticks = tasks.div_ceil(PAIRS_PER_TICK as u64)
             + tasks.div_ceil(u64::from(TASKS_PER_TICK))
-            + crate::sample::MAX_TASKS as u64 / u64::from(SLOTS_PER_TICK)
+            + MAX_TASKS as u64 / u64::from(SLOTS_PER_TICK)
             + tasks.div_ceil(4)
             + 4;
         ticks.saturating_mul(self.config.tick_ns)
@@ -249,9 +257,12 @@ impl Line {
     /// The plan holds: what preparing and acting took tells how early to begin.
     pub(super) fn prepared(&mut self, held_at_ns: u64) {
         let preparation = &self.preparation;
-        if preparation.foresees && preparation.state == Prep::Acting {
-            let took_ns = held_at_ns.saturating_sub(preparation.begun_ns);
-            self.effort.prepared(took_ns, held_at_ns.saturating_sub(preparation.ready_ns));
+        if preparation.state != Prep::Acting {
+            return;
+        }
+        self.effort.acted(held_at_ns.saturating_sub(preparation.ready_ns));
+        if preparation.foresees {
+            self.effort.prepared(held_at_ns.saturating_sub(preparation.begun_ns));
         }
     }
 

@@ -77,8 +77,7 @@ impl Line {
         let (at_rest, horizon_ns) = (hooks.at_rest(), hooks.horizon_ns(&view));
         let idle = self.preparation.state == Prep::Idle;
         if let Some(rule) = at_rest.filter(|_| idle && !self.standing && self.lease.phase() == Phase::Idle) {
-            self.standing = true;
-            self.plan_by(rule, now_ns, u64::MAX);
+            self.stand(rule, now_ns);
         }
         let waiting = self.waiting.as_mut().filter(|waiting| !waiting.asked);
         if let Some(waiting) = waiting.filter(|w| now_ns.saturating_add(horizon_ns) >= w.release_ns) {

@@ -118,7 +118,8 @@ impl Planner {
     }
 
     /// Plans for the next [`TASKS_PER_TICK`] tasks, or as many as there are in
-    /// the next [`SLOTS_PER_TICK`] slots; true when the plan is complete. A task started too lately to have been seen is not in it.
+    /// the next [`SLOTS_PER_TICK`] slots; true when the plan is complete. A
+    /// task started too lately to have been seen is not in it.
     pub fn step<M: Topology>(
         &mut self,
         machine: &M,

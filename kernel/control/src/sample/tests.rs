@@ -10,7 +10,7 @@ struct Slots {
 
 impl Monitor for Slots {
     fn counts(&self, task: TaskId) -> Option<Counts> {
-        self.counts[usize::from(task.0)]
+        *self.counts.get(usize::from(task.0))?
     }
     fn busy_cycles(&self, _: CoreId) -> u64 {
         0
@@ -56,31 +56,43 @@ fn gather(sampler: &mut Sampler, now_cycles: u64, machine: &Slots) -> std::vec::
 }
 
 #[test]
-fn rotation_is_bounded_and_reaches_every_slot() {
-    for slots in [0u16, 1, 7, 8, 17, 64, 128, 4000] {
-        let machine = Slots { counts: [Some(counts(1, 0)); MAX_TASKS], slots: slots.min(128) };
-        let machine = Slots { slots, ..machine };
+fn rotation_is_bounded_and_reaches_every_task() {
+    for tasks in [0u16, 1, 7, 8, 17, 64, 128] {
+        let mut machine = Slots { counts: [None; MAX_TASKS], slots: 128 };
+        // Spread over all slots.
+        let taken: std::collections::BTreeSet<u16> = (0..tasks).map(|task| task * (128 / tasks)).collect();
+        taken.iter().for_each(|slot| machine.counts[usize::from(*slot)] = Some(counts(1, 0)));
         let mut sampler = Sampler::new();
+        // The first rotation finds out how many tasks there are.
+        (0..140).for_each(|_| drop(gather(&mut sampler, 0, &machine)));
         let mut seen = std::collections::BTreeSet::new();
-        for _ in 0..slots.div_ceil(SAMPLES_PER_TICK).max(ROTATION_TICKS) {
+        for _ in 0..33 {
             let visits = gather(&mut sampler, 0, &machine);
-            assert!(visits.len() <= usize::from(SAMPLES_PER_TICK));
-            for visit in visits {
-                let (Visit::Empty(id) | Visit::Task(TaskView { id, .. }, ..)) = visit;
-                seen.insert(id.0);
-            }
+            assert!(visits.len() <= usize::from(tasks.div_ceil(ROTATION_TICKS).max(1)));
+            seen.extend(visits.iter().map(|visit| match visit {
+                Visit::Empty(id) => panic!("{id:?} was empty before"),
+                Visit::Task(view, ..) => view.id.0,
+            }));
         }
-        assert_eq!(seen.len(), usize::from(slots), "{slots} slots");
+        assert_eq!(seen, taken, "{tasks} tasks");
     }
+}
+
+#[test]
+fn more_slots_than_there_can_be_are_passed_over() {
+    let machine = Slots { counts: [Some(counts(1, 0)); MAX_TASKS], slots: 4000 };
+    let mut sampler = Sampler::new();
+    let seen: usize = (0..400).map(|_| gather(&mut sampler, 0, &machine).len()).sum();
+    assert!(seen >= MAX_TASKS);
 }
 
 #[test]
 fn another_task_in_the_slot_is_dropped_and_counted() {
     let mut machine = Slots { counts: [None; MAX_TASKS], slots: 1 };
     let mut sampler = Sampler::new();
-    let read = |sampler: &mut Sampler, machine: &Slots, now| match gather(sampler, now, machine)[0] {
-        Visit::Task(_, generation, sample) => Some((generation, sample.map(|s| s.deltas.cycles))),
-        Visit::Empty(_) => None,
+    let read = |sampler: &mut Sampler, machine: &Slots, now| match gather(sampler, now, machine).first() {
+        Some(Visit::Task(_, generation, sample)) => Some((*generation, sample.map(|s| s.deltas.cycles))),
+        Some(Visit::Empty(_)) | None => None,
     };
     assert_eq!(read(&mut sampler, &machine, 0), None);
     machine.counts[0] = Some(counts(1, 100));
