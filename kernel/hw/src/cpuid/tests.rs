@@ -214,8 +214,6 @@ fn names_are_those_of_proc_cpuinfo() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-
     #[test]
     fn any_answers_are_survived(
         seed in any::<u32>(),

@@ -1,7 +1,7 @@
 //! Cache geometry and lists of colours.
 
 use umbra_hw::{
-    cpuid::{Cache, Colouring, Registers},
+    cpuid::{Cache, Registers},
     notation::parse_colours,
 };
 
@@ -27,10 +27,7 @@ pub(super) fn geometry(row: &Row<'_>) -> Outcome {
     ] {
         same(found, row.decimal32(column)?).map_err(|error| format!("{}: {error}", row.name(column)))?;
     }
-    let verdict = match cache.colouring() {
-        Colouring::Linear { .. } => "linear",
-        Colouring::WithinSlices { .. } => "hashed",
-    };
+    let verdict = if cache.complex_indexing { "hashed" } else { "linear" };
     if row.text(12).starts_with(verdict) { Ok(()) } else { Err(format!("got {verdict}")) }
 }
 

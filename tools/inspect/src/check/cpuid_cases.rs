@@ -98,7 +98,9 @@ fn compare(pmu: &Pmu, expected: &str) -> Outcome {
     for pair in words.windows(2) {
         let number = |word: &str| word.parse::<u32>().ok();
         let (what, stated, found) = match (number(pair[0]), pair[0], pair[1]) {
-            (Some(count), _, "GP" | "general" | "core") => ("general counters", count, pmu.general_count()),
+            (Some(count), _, "GP" | "general" | "core" | "counters") => {
+                ("general counters", count, pmu.general_count())
+            }
             (Some(bits), _, "bit" | "bits") => ("bits", bits, u32::from(pmu.general_bits)),
             (Some(count), _, "fixed") => ("fixed counters", count, pmu.fixed_count()),
             (Some(count), _, "events") => ("events", count, pmu.architectural_events.count_ones()),

@@ -5,8 +5,8 @@ use umbra_hw::{
     msr,
     pmu::{Counter, Design, Pmu},
     rdt::{
-        Allocation, Association, MaskRules, Mba, Monitoring, Part, QmEvent, QmReading, Rdt, Resource, bytes,
-        mask_register, qm_event_select,
+        AbsoluteLimit, Allocation, Association, MaskRules, Mba, Monitoring, Part, QmEvent, QmReading, Rdt,
+        Resource, bytes, mask_register, qm_event_select,
     },
 };
 
@@ -65,6 +65,7 @@ fn sharing(limits: &str) -> Result<Rdt, String> {
         l3: Some(allocation),
         l2: Some(Allocation { classes: classes.min(64), ..allocation }),
         mba: Some(Mba { linear: true, max_throttle, classes: bandwidth_classes, per_thread: false }),
+        bandwidth: Some(AbsoluteLimit { bits: 11, classes }),
         ..Rdt::default()
     })
 }

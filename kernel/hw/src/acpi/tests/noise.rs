@@ -1,11 +1,12 @@
-//! Whatever the bytes: no panic, no endless loop.
+//! Whatever the bytes: no panic, no endless loop. `PROPTEST_CASES` sets how many
+//! cases are tried.
 use super::{
     fix_sum, list,
     listing::{Fake, root_pointer},
 };
 use crate::{acpi::*, fixtures};
 use proptest::prelude::*;
-use std::{fs, vec, vec::Vec};
+use std::{fs, sync::OnceLock, vec, vec::Vec};
 
 /// Decodes `bytes` as everything, reading all there is to read.
 fn decode_everything(bytes: &[u8]) {
@@ -31,14 +32,18 @@ fn decode_everything(bytes: &[u8]) {
     let _ = soft_off(bytes);
 }
 
-fn real_tables() -> Vec<Vec<u8>> {
+/// Read once: there may be a million cases.
+fn real_tables() -> &'static [Vec<u8>] {
+    static TABLES: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+    TABLES.get_or_init(read_tables)
+}
+
+fn read_tables() -> Vec<Vec<u8>> {
     let folder = fixtures::path("acpi/Desktop_Supermicro_X10DAi_4A64A6094FE3");
     fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     #[test]
     fn noise_under_a_right_header_is_survived(
         kind in 0..7usize,
@@ -54,8 +59,7 @@ proptest! {
         cuts in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         end in any::<prop::sample::Index>(),
     ) {
-        let tables = real_tables();
-        let mut bytes = which.get(&tables).clone();
+        let mut bytes = which.get(real_tables()).clone();
         for (place, value) in cuts {
             *place.get_mut(&mut bytes) = value;
         }
