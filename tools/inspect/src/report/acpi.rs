@@ -118,7 +118,7 @@ impl Builder {
             })
             .collect();
         if slit.is_none() && domains.len() > 1 {
-            self.fallback("no sound SLIT: other nodes count as twice as far");
+            self.fallback("no sound SLIT: distances between nodes are taken as 20");
         }
         self.section("memory", json!({ "nodes": nodes, "measured": matrices }));
     }
@@ -142,7 +142,7 @@ impl Builder {
 
     fn pci(&mut self, tables: &[Source]) {
         let Some(mcfg) = first(tables, b"MCFG", Mcfg::parse) else {
-            self.fallback("no sound MCFG: PCI configuration through ports");
+            self.fallback("no sound MCFG: PCI configuration only through ports");
             return;
         };
         let segments: Vec<Value> = mcfg

@@ -102,7 +102,7 @@ mod tests {
             ("/sharing/level_3/classes", json!(16)),
             ("/sharing/bandwidth_throttle/step_percent", json!(10)),
             ("/sharing/monitoring/max_rmid", json!(0xcf)),
-            ("/sharing/bandwidth_by", json!("throttle, corrected by monitoring")),
+            ("/sharing/bandwidth_can_be_held_by", json!("throttle, corrected by monitoring")),
             ("/colours/colours", json!(32)),
             ("/clock/tsc_hz", json!(2_100_000_000u64)),
             ("/processors/enabled", json!(40)),

@@ -35,7 +35,7 @@ impl Builder {
                 "bandwidth_limit": rdt.bandwidth.map(limit),
                 "slow_bandwidth_limit": rdt.slow_bandwidth.map(limit),
                 "monitoring": rdt.monitoring.map(|monitoring| monitored(&monitoring)),
-                "bandwidth_by": bandwidth_by(&rdt, has_counters),
+                "bandwidth_can_be_held_by": held_by(&rdt, has_counters),
             }),
         );
         self.missing(&rdt);
@@ -43,20 +43,19 @@ impl Builder {
 
     fn missing(&mut self, rdt: &Rdt) {
         if rdt.l3.is_none() && rdt.l2.is_none() {
-            self.fallback("no cache allocation: page colours divide the cache");
+            self.fallback("no cache allocation: only page colours can divide the cache");
         }
         if rdt.mba.is_none() && rdt.bandwidth.is_none() {
-            self.fallback(
-                "no bandwidth allocation: a budget of misses per period instead, where there are counters",
-            );
+            self.fallback("no bandwidth allocation: only counted misses can limit bandwidth");
         }
         if rdt.monitoring.is_none() {
-            self.fallback("no occupancy and bandwidth monitoring: estimates from counters");
+            self.fallback("no occupancy and bandwidth monitoring: only counters can tell");
         }
     }
 }
 
-fn bandwidth_by(rdt: &Rdt, has_counters: bool) -> &'static str {
+/// The best means the hardware offers.
+fn held_by(rdt: &Rdt, has_counters: bool) -> &'static str {
     let measured = rdt.monitoring.is_some_and(|monitoring| monitoring.total || monitoring.local);
     match (rdt.mba.is_some(), rdt.bandwidth.is_some(), measured, has_counters) {
         (true, _, true, _) => "throttle, corrected by monitoring",
