@@ -29,6 +29,7 @@ pub enum Command<'a> {
     Mem,
     Log { count: Option<u16>, level: Option<Level> },
     Burst { requests: Option<u32> },
+    Query { text: &'a str },
     Job { scale: Option<JobScale> },
     Status,
     Mode { mode: Mode },
@@ -114,6 +115,7 @@ impl Display for Command<'_> {
                 flag(f, "-n", count)?;
                 flag(f, "-l", level)
             }
+            Self::Query { text } => write!(f, " {text}"),
             Self::Job { scale } => optional(f, scale),
             Self::Mode { mode } => write!(f, " {mode}"),
             Self::Crash { confirmed: true } => f.write_str(" yes"),
@@ -156,6 +158,7 @@ impl Command<'_> {
             Self::Mem => "mem",
             Self::Log { .. } => "log",
             Self::Burst { .. } => "burst",
+            Self::Query { .. } => "query",
             Self::Job { .. } => "job",
             Self::Status => "status",
             Self::Mode { .. } => "mode",

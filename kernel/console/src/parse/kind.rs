@@ -38,6 +38,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A command's name.
     Command,
+    /// All words that follow, as they stand.
+    Text,
 }
 
 impl Kind {
@@ -78,6 +80,7 @@ impl Display for Kind {
             Self::Roles => "ROLE[,ROLE]",
             Self::Level => "LEVEL",
             Self::Command => "COMMAND",
+            Self::Text => "TEXT",
             Self::Word(words) => return write_list(f, words, "|", "|"),
         })
     }
@@ -99,6 +102,7 @@ impl Display for Meaning {
             Kind::Profile => "the name of a first-class workload",
             Kind::Policy => "a policy's name (see 'policy')",
             Kind::Command => "a command's name (see 'help')",
+            Kind::Text => "words that must all occur, \"words in sequence\" in quotes",
             Kind::Roles => {
                 write_list(f, &Role::NAMES, ", ", " or ")?;
                 return f.write_str(", several separated by commas");

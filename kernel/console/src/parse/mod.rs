@@ -55,8 +55,23 @@ fn parse_one(text: &str) -> Option<Result<Command<'_>, ParseError<'_>>> {
     if words.clone().any(|word| word == "-h" || word == "--help") {
         return Some(Ok(Command::Help { topic: Some(spec) }));
     }
-    let built = read_values(spec, words).and_then(|values| (spec.build)(&values).ok_or(Problem::Incomplete));
+    let read = match spec.positionals.first() {
+        Some(Positional { kind: Kind::Text, .. }) => read_text(text, name),
+        _ => read_values(spec, words),
+    };
+    let built = read.and_then(|values| (spec.build)(&values).ok_or(Problem::Incomplete));
     Some(built.map_err(|problem| ParseError { spec: Some(spec), problem }))
+}
+
+/// What follows the name, dashes and all, as the only value.
+fn read_text<'a>(text: &'a str, name: &str) -> Result<Values<'a>, Problem<'a>> {
+    let words = text.trim_start().strip_prefix(name).unwrap_or_default().trim();
+    if words.is_empty() {
+        return Err(Problem::Missing(Kind::Text));
+    }
+    let mut values = Values::default();
+    values.set(0, Value::read(Kind::Text, words)?);
+    Ok(values)
 }
 
 fn read_values<'a>(

@@ -18,7 +18,7 @@ pub fn find(name: &str) -> Option<&'static Spec> {
 }
 
 /// All commands, in the order in which help lists them.
-pub static SPECS: [Spec; 29] = [
+pub static SPECS: [Spec; 30] = [
     // Look
     Spec {
         summary: "at a glance: policy, profile, next burst, quarantine, tasks",
@@ -186,6 +186,13 @@ pub static SPECS: [Spec; 29] = [
         positionals: &[optional(REQUESTS)],
         build: |values| Some(Command::Burst { requests: values.number(0) }),
         ..plain("burst", Group::Line)
+    },
+    Spec {
+        summary: "ask the first-class workload something: search the sources",
+        example: "query binary heap \"sift down\"",
+        positionals: &[required(Kind::Text)],
+        build: |values| Some(Command::Query { text: values.name(0)? }),
+        ..plain("query", Group::Line)
     },
     Spec {
         summary: "run the main job again: every policy measured side by side",

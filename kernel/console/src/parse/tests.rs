@@ -87,6 +87,7 @@ fn arguments_are_read() {
     assert_eq!(only("profile"), Command::Profile { verb: ProfileVerb::Show, name: None });
     assert_eq!(only("log -l warn"), Command::Log { count: None, level: Some(Level::Warn) });
     assert_eq!(only("crash"), Command::Crash { confirmed: false });
+    assert_eq!(only(" query  a -c  \"b c\" # d"), Command::Query { text: "a -c  \"b c\"" });
     assert_eq!(only("help ps"), Command::Help { topic: find("ps") });
 }
 
@@ -104,6 +105,7 @@ fn errors_say_what_was_wrong_and_what_was_expected() {
         ("run a -n +1", "run: '+1' is no COUNT; expected a whole number from 1 to 64"),
         ("run a -c 1 -c 2", "run: -c is given twice; expected: run NAME [-c CORE] [-n COUNT]"),
         ("run a -z", "run: '-z' is no option of it; expected: run NAME [-c CORE] [-n COUNT]"),
+        ("query ", "query: TEXT is missing; expected: query TEXT"),
         ("roles 1", "roles: ROLE[,ROLE] is missing; expected: roles [CORE ROLE[,ROLE]]"),
         (
             "roles 1 king",
@@ -183,6 +185,8 @@ fn any_command() -> impl Strategy<Value = Command<'static>> {
         option::of(prop::sample::select(&JobScale::ALL[..])).prop_map(|scale| Command::Job { scale }),
         prop::sample::select(&Mode::ALL[..]).prop_map(|mode| Command::Mode { mode }),
         any::<bool>().prop_map(|confirmed| Command::Crash { confirmed }),
+        prop::sample::select(&["a", "Vec::new  -n", "\"two words\" -x é"][..])
+            .prop_map(|text| Command::Query { text }),
     ];
     prop_oneof![4 => first, 4 => second, 1 => third]
 }

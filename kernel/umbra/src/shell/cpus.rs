@@ -8,7 +8,7 @@ use umbra_console::parse::{RoleChange, RoleSet};
 use umbra_sched::{Roles, may_dedicate};
 
 use super::look::{CoreLook, CoreRow};
-use super::page::{Field, Value, name, number};
+use super::page::{Field, Page, Value, name, number};
 use super::reply::{Message, Reply, message};
 use crate::cores::{self, MAX_CORES};
 use crate::machine;
@@ -45,9 +45,14 @@ fn cells(row: &CoreRow) -> [Value<'_>; 9] {
 pub(super) fn show(reply: Reply, look: &mut CoreLook) {
     let (rows, interval_ns) = look.read(reply.now_ns);
     reply.show(|page| {
-        page.table("cores", FIELDS, &rows, cells)?;
+        table(page, &rows)?;
         page.line(format_args!("busy: share of the last {}", Ns(interval_ns)))
     });
+}
+
+/// The cores as a table.
+pub(super) fn table(page: &mut Page<'_, '_>, rows: &[CoreRow]) -> core::fmt::Result {
+    page.table("cores", FIELDS, rows, cells)
 }
 
 /// `roles`.
@@ -69,7 +74,11 @@ struct RoleRow {
 
 impl RoleRow {
     fn of(core: &cores::Core) -> Self {
-        Self { core: core.number, now: confirmed(core), resting: machine::resting_roles(core.number) }
+        Self {
+            core: core.number,
+            now: confirmed(core),
+            resting: Roles(machine::resting_roles(core.number).0),
+        }
     }
 }
 
@@ -80,7 +89,9 @@ pub(super) fn change_roles(reply: Reply, change: RoleChange) {
         return reply.fail(&refused);
     }
     if schedule::send(core, Order::Roles(roles.bits())) {
-        reply.done(format_args!("core {core} is to be {roles}; it moves its tasks first ('roles' shows when)"));
+        reply.done(format_args!(
+            "core {core} is to be {roles}; it moves its tasks first ('roles' shows when)"
+        ));
     } else {
         reply.fail(&format_args!("the mailbox of core {core} is full, try again"));
     }

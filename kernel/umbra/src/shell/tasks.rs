@@ -78,7 +78,9 @@ pub(super) fn run(reply: Reply, pending: &mut Pending, name: &str, core: Option<
     match (start.error(), left) {
         (Some(error), _) => reply.fail(&format_args!("{started} of {name} started, then: {error}")),
         (None, 0) if started == 1 => reply.done(format_args!("task {} runs {name}", start.last())),
-        (None, 0) => reply.done(format_args!("{started} tasks run {name}, the last is task {}", start.last())),
+        (None, 0) => {
+            reply.done(format_args!("{started} tasks run {name}, the last is task {}", start.last()))
+        }
         (None, _) if pending.start(start) => {
             reply.done(format_args!("{started} tasks run {name}, {left} follow"));
         }

@@ -2,7 +2,7 @@
 
 use umbra_console::format::Ns;
 use umbra_control::machine::Stage;
-use umbra_scenario::Latencies;
+use umbra_scenario::results::Latencies;
 
 use crate::first_class::{self, State};
 use crate::log_line;
