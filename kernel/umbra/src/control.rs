@@ -44,17 +44,16 @@ pub(crate) fn start(inventory: &Inventory) -> Result<(), SpawnError> {
 }
 
 /// One tick of the line, in the timer interrupt. Returns when the next one is
-/// wanted, in nanoseconds since boot.
-pub(crate) fn tick(now_ns: u64) -> u64 {
+/// wanted, in nanoseconds since boot; none while the line does not tick.
+pub(crate) fn tick(now_ns: u64) -> Option<u64> {
     if !TICKING.load(Ordering::Relaxed) {
-        return u64::MAX;
+        return None;
     }
-    let report = LINE.with(|line| line.tick(now_ns, &mut Machine));
-    let Some(report) = report else { return u64::MAX };
+    let report = LINE.with(|line| line.tick(now_ns, &mut Machine))?;
     if let Some(finished) = report.finished {
         FINISHED.set(finished);
     }
-    report.next_ns
+    Some(report.next_ns)
 }
 
 /// Lets the tick run the line, or keeps it from it.

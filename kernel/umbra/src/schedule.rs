@@ -297,7 +297,8 @@ fn tick(now: u64) {
     let period = time::ns_to_cycles(TICK_NS);
     // A late tick is not made up for: the next one is a period from now.
     let regular = owned(cores::this()).next_tick.wrapping_add(period).max(now.wrapping_add(period / 2));
-    set_tick(regular.min(time::tsc_at(wanted_ns)).max(now.wrapping_add(1)));
+    let wanted = wanted_ns.map_or(regular, time::tsc_at);
+    set_tick(regular.min(wanted).max(now.wrapping_add(1)));
 }
 
 /// Does what a message says.
