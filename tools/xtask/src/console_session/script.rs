@@ -103,6 +103,15 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_commands_unless_they_are_meant_to_be_wrong() {
+        for step in SESSION {
+            let Typed::Line(line) = step.typed else { continue };
+            let parses = umbra_console::parse::commands(line).all(|command| command.is_ok());
+            assert_eq!(parses, !step.expected.contains(&"error:"), "{line}");
+        }
+    }
+
+    #[test]
     fn names_are_unique() {
         let mut names: Vec<_> = SESSION.iter().map(|step| step.name).collect();
         names.sort_unstable();

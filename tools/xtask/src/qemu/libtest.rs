@@ -14,7 +14,7 @@ pub(crate) struct Tally {
     pub(crate) ignored: usize,
     /// How many harnesses came to their end.
     pub(crate) results: usize,
-    /// `test NAME ... FAILED`.
+    /// Names of tests that failed, with the reason where one is given.
     pub(crate) failures: Vec<String>,
 }
 
@@ -32,10 +32,10 @@ impl Tally {
                 self.failed += leading_number(part, " failed").unwrap_or(0);
                 self.ignored += leading_number(part, " ignored").unwrap_or(0);
             }
-        } else if let Some(name) =
-            line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        } else if let Some((name, reason)) =
+            line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... FAILED"))
         {
-            self.failures.push(name.to_owned());
+            self.failures.push(format!("{name}{reason}"));
         }
     }
 
@@ -62,12 +62,12 @@ mod tests {
     #[test]
     fn counts_several_harnesses() {
         let tally = Tally::of(
-            "running 2 tests\ntest a::b ... ok\ntest c ... FAILED\n\n\
+            "running 2 tests\ntest a::b ... ok\ntest c ... FAILED: late\n\n\
              test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
              running 1 test\r\ntest d ... ok\r\n\
              test result: ok. 1 passed; 0 failed; 3 ignored\n",
         );
-        let failures = vec!["c".to_owned()];
+        let failures = vec!["c: late".to_owned()];
         assert_eq!(tally, Tally { announced: 3, passed: 2, failed: 1, ignored: 3, results: 2, failures });
     }
 

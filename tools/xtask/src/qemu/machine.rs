@@ -15,9 +15,9 @@ use crate::image::Images;
 /// Which firmware starts the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Firmware {
-    /// `SeaBIOS`.
+    /// SeaBIOS
     Bios,
-    /// OVMF.
+    /// OVMF
     Uefi,
 }
 

@@ -91,7 +91,7 @@ fn boot(
     firmware: Firmware,
     cpus: u32,
 ) -> Counts {
-    let label = format!("{name} on {} with {cpus} CPUs", firmware.name());
+    let label = format!("{name} on {} with {cpus} CPU{}", firmware.name(), if cpus == 1 { "" } else { "s" });
     let log = log(&format!("{name}-{}-{cpus}", firmware.name()));
     let start = Instant::now();
     match run(builder, name, configuration, firmware, cpus, &log) {
@@ -104,7 +104,7 @@ fn boot(
                 start.elapsed().as_secs()
             );
             for failure in &tally.failures {
-                println!("test {failure} ... FAILED");
+                println!("   failed: {failure}");
             }
             if let Err(error) = result {
                 counts.failed = counts.failed.max(1);
