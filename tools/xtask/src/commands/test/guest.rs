@@ -97,12 +97,10 @@ fn boot(
     match run(builder, name, configuration, firmware, cpus, &log) {
         Ok((tally, result)) => {
             let mut counts = Counts { passed: tally.passed, failed: tally.failed };
-            println!(
-                "{label}: {} passed, {} failed in {} s",
-                tally.passed,
-                tally.failed,
-                start.elapsed().as_secs()
-            );
+            let ignored =
+                if tally.ignored > 0 { format!(", {} ignored", tally.ignored) } else { String::new() };
+            let (passed, failed, took) = (tally.passed, tally.failed, start.elapsed().as_secs());
+            println!("{label}: {passed} passed, {failed} failed{ignored} in {took} s");
             for failure in &tally.failures {
                 println!("   failed: {failure}");
             }
