@@ -3,16 +3,14 @@
 //!
 //! Every structure but the ring belongs to one core and is touched by that core
 //! alone, so nothing here takes a lock; what another core wants done arrives
-//! as a [`Message`] through a [`Ring`]. Time is an argument, in TSC cycles.
+//! as a message through a [`Ring`]. Time is an argument, in TSC cycles.
 #![no_std]
 #![deny(unsafe_code)]
 
 #[cfg(test)]
 extern crate std;
 
-mod exchange;
 mod heap;
-mod name;
 mod queue;
 #[expect(
     unsafe_code,
@@ -24,10 +22,8 @@ mod sync;
 mod task;
 mod timers;
 
-pub use exchange::Message;
-pub use name::{NAME_BYTES, Name, NameError};
 pub use queue::{Class, EnqueueError, FirstClassRule, NOMINAL_WEIGHT, RunQueue};
 pub use ring::{Consumer, Producer, Ring};
 pub use roles::{CoreRoles, Occupancy, Refused, Roles, Step, initial_roles, may_dedicate};
-pub use task::{Illegal, MAX_TASKS, NoSlot, State, Task, TaskIndex, TaskRef, TaskTable};
+pub use task::{MAX_TASKS, TaskIndex};
 pub use timers::{TIMERS, Timers, Token};

@@ -27,11 +27,6 @@ impl<T> ControlCell<T> {
         self.enter(|slot| *slot = Some(value));
     }
 
-    /// Takes the content out.
-    pub(crate) fn take(&self) -> Option<T> {
-        self.enter(Option::take)
-    }
-
     /// Runs `body` on the content with interrupts off; none while the cell is
     /// empty. Must not be nested on the same cell.
     pub(crate) fn with<R>(&self, body: impl FnOnce(&mut T) -> R) -> Option<R> {

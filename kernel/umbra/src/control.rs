@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use alloc::boxed::Box;
 use umbra_control::line::{Config, Line};
-use umbra_control::machine::{BurstProgress, WorkloadId};
+use umbra_control::machine::WorkloadId;
 use umbra_hw::cpuid::Inventory;
 use umbra_ramdisk::Mode;
 
@@ -28,8 +28,6 @@ static LINE: ControlCell<Line> = ControlCell::filled(Line::new(Config {
     shadow_memory_bytes: aside::SHADOW_BYTES,
     ..Config::DEFAULT
 }));
-/// The last burst the line found ended, until somebody takes it.
-static FINISHED: ControlCell<BurstProgress> = ControlCell::new();
 /// Benchmarks tick by hand.
 static TICKING: AtomicBool = AtomicBool::new(false);
 
@@ -49,11 +47,7 @@ pub(crate) fn tick(now_ns: u64) -> Option<u64> {
     if !TICKING.load(Ordering::Relaxed) {
         return None;
     }
-    let report = LINE.with(|line| line.tick(now_ns, &mut Machine))?;
-    if let Some(finished) = report.finished {
-        FINISHED.set(finished);
-    }
-    Some(report.next_ns)
+    LINE.with(|line| line.tick(now_ns, &mut Machine)).map(|report| report.next_ns)
 }
 
 /// Lets the tick run the line, or keeps it from it.
@@ -64,11 +58,6 @@ pub(crate) fn set_ticking(on: bool) {
 /// Runs `body` on the line, with interrupts off: it should be short.
 pub(crate) fn with_line<R>(body: impl FnOnce(&mut Line, &mut Machine) -> R) -> Option<R> {
     LINE.with(|line| body(line, &mut Machine))
-}
-
-/// The last burst that ended, once.
-pub(crate) fn take_finished() -> Option<BurstProgress> {
-    FINISHED.take()
 }
 
 extern "sysv64" fn main(_slot: u64) -> ! {

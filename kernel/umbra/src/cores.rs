@@ -63,7 +63,7 @@ static UP: AtomicBool = AtomicBool::new(false);
 static RUNNING: AtomicBool = AtomicBool::new(false);
 
 /// Bytes of a core's own stack, on which it idles.
-pub(crate) const IDLE_STACK_BYTES: u64 = 32 << 10;
+const IDLE_STACK_BYTES: u64 = 32 << 10;
 /// Bytes of each interrupt stack.
 const INTERRUPT_STACK_BYTES: u64 = 16 << 10;
 
@@ -228,7 +228,7 @@ pub(crate) struct StackFrame {
 /// The frame that `pointer` names, if it can be read.
 pub(crate) fn readable_frame(pointer: u64) -> Option<StackFrame> {
     if pointer == 0
-        || pointer % 8 != 0
+        || !pointer.is_multiple_of(8)
         || !(crate::memory::is_mapped(pointer) && crate::memory::is_mapped(pointer + 8))
     {
         return None;

@@ -28,8 +28,8 @@ use crate::{control, cores, machine, spawn, stop, time, workloads};
 /// The main job and what it keeps of the machine.
 pub(crate) struct Runner {
     job: Box<Job>,
-    /// The slot of each second-class workload of the plan.
-    slots: [Option<u16>; SECOND_MAX],
+    /// Slot and generation of each second-class workload's task.
+    slots: [Option<(u16, u32)>; SECOND_MAX],
     workloads: [u8; SECOND_MAX],
     next_ns: u64,
     /// A job is under way whose report is still to come.
@@ -126,6 +126,10 @@ impl Runner {
             Step::Working => self.next_ns = 0,
             Step::Finished => {
                 self.pending = false;
+                let results = self.job.results();
+                if let (Some(service_ns), Some(slo_ns)) = (results.service_ns, results.slo_ns()) {
+                    shell.learn_load(results.plan.mean_gap_ns(service_ns), slo_ns);
+                }
                 shell.show_above(&Rendered(report::write_text, self.job.results()));
                 crate::records::send_text(&Rendered(report::write_json, self.job.results()));
                 self.finish(shell);
@@ -172,7 +176,7 @@ fn whole_mix(plan: &mut Plan) {
 
 struct KernelRig<'r> {
     shell: &'r mut Shell,
-    slots: &'r mut [Option<u16>; SECOND_MAX],
+    slots: &'r mut [Option<(u16, u32)>; SECOND_MAX],
     workloads: &'r [u8; SECOND_MAX],
     taken: &'r mut u32,
 }
@@ -217,20 +221,27 @@ impl Rig for KernelRig<'_> {
         let slot =
             spawn::second_class(workload, core).map_err(|error| Reason::new(format_args!("{error}")))?;
         if let Some(place) = self.slots.get_mut(second) {
-            *place = Some(slot);
+            *place = Some((slot, tasks::at(slot).generation.load(Ordering::Relaxed)));
         }
         Ok(())
     }
 
     fn stop_second(&mut self) {
-        for slot in self.slots.iter().flatten() {
-            stop::request(*slot, time::now_ns());
+        for (slot, generation) in self.slots.iter().flatten() {
+            if tasks::at(*slot).generation.load(Ordering::Relaxed) == *generation {
+                stop::request(*slot, time::now_ns());
+            }
         }
     }
 
     fn second(&self, second: usize) -> SecondClass {
-        let Some(slot) = self.slots.get(second).copied().flatten() else { return SecondClass::Absent };
+        let Some((slot, generation)) = self.slots.get(second).copied().flatten() else {
+            return SecondClass::Absent;
+        };
         let task = tasks::at(slot);
+        if task.generation.load(Ordering::Relaxed) != generation {
+            return SecondClass::Absent;
+        }
         match task.phase() {
             Phase::Empty | Phase::Ended => SecondClass::Absent,
             Phase::Faulted => SecondClass::Ended(Reason::new(format_args!("{}", task.report()))),
@@ -260,7 +271,7 @@ impl Rig for KernelRig<'_> {
             return Err(Reason::new(format_args!("search is not there any more")));
         }
         control::with_line(|line, _| line.schedule(*burst, release_ns))
-            .unwrap_or(Ok(()))
+            .ok_or_else(|| Reason::new(format_args!("the line is not there")))?
             .map_err(|error| Reason::new(format_args!("{error}")))
     }
 

@@ -171,11 +171,3 @@ pub(crate) fn reap() {
         }
     }
 }
-
-/// Forgets the reports of tasks that faulted.
-pub(crate) fn clear_reports() {
-    reap();
-    for (_, task) in tasks::second_class().filter(|(_, task)| task.phase() == Phase::Faulted) {
-        task.set_phase(Phase::Empty);
-    }
-}

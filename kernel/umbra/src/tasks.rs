@@ -112,18 +112,17 @@ pub(crate) struct Counters {
 
 impl Counters {
     const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
         Self {
-            cycles: ZERO,
-            since: ZERO,
-            units: ZERO,
-            read_bytes: ZERO,
-            written_bytes: ZERO,
-            sequential_bytes: ZERO,
-            random_accesses: ZERO,
-            working_set_bytes: ZERO,
-            checksum: ZERO,
-            progress: ZERO,
+            cycles: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            units: AtomicU64::new(0),
+            read_bytes: AtomicU64::new(0),
+            written_bytes: AtomicU64::new(0),
+            sequential_bytes: AtomicU64::new(0),
+            random_accesses: AtomicU64::new(0),
+            working_set_bytes: AtomicU64::new(0),
+            checksum: AtomicU64::new(0),
+            progress: AtomicU64::new(0),
         }
     }
 

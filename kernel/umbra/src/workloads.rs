@@ -162,8 +162,3 @@ fn drive(slot: u16, workload: &impl Workload, scratch: &mut [u64]) -> Result<(),
     }
     Ok(())
 }
-
-/// Whether a workload is second-class: all of the table are.
-pub(crate) fn is_second_class(index: u8) -> bool {
-    get(index).is_some_and(|entry| entry.spec.class == Class::Second)
-}

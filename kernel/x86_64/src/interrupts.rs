@@ -5,6 +5,7 @@
 //! save only what a Rust function may clobber, since they are the hot path.
 
 use core::arch::naked_asm;
+use core::cell::UnsafeCell;
 
 use x86_64::VirtAddr;
 use x86_64::instructions::tables::lidt;
@@ -89,8 +90,15 @@ pub struct Handlers {
     pub doorbell: extern "sysv64" fn(),
 }
 
-static mut HANDLERS: Option<Handlers> = None;
-static mut TABLE: [Gate; 256] = [Gate::MISSING; 256];
+/// Written once by [`install`], before anything reads it.
+struct Installed<T>(UnsafeCell<T>);
+
+// SAFETY: `install` is the only writer and runs before any other core does and
+// before any interrupt can arrive; afterwards there are only readers.
+unsafe impl<T> Sync for Installed<T> {}
+
+static HANDLERS: Installed<Option<Handlers>> = Installed(UnsafeCell::new(None));
+static TABLE: Installed<[Gate; 256]> = Installed(UnsafeCell::new([Gate::MISSING; 256]));
 
 /// A 64-bit interrupt gate (SDM vol. 3A 6.14.1).
 #[repr(C)]
@@ -141,7 +149,7 @@ impl Gate {
 /// No core has loaded the table, and no other core runs.
 pub unsafe fn install(handlers: Handlers) {
     // SAFETY: the caller vouches that nobody else uses either static yet.
-    let (slot, table) = unsafe { (&mut *(&raw mut HANDLERS), &mut *(&raw mut TABLE)) };
+    let (slot, table) = unsafe { (&mut *HANDLERS.0.get(), &mut *TABLE.0.get()) };
     *slot = Some(handlers);
     for (gate, stub) in table.iter_mut().zip(EXCEPTIONS) {
         *gate = Gate::new(stub as *const () as u64, None);
@@ -166,7 +174,7 @@ pub unsafe fn install(handlers: Handlers) {
 
 /// Makes this core use the table.
 pub fn load() {
-    let base = VirtAddr::from_ptr(&raw const TABLE);
+    let base = VirtAddr::from_ptr(TABLE.0.get());
     let pointer = DescriptorTablePointer { limit: 256 * 16 - 1, base };
     // SAFETY: the table was filled by `install` before any core gets here, and
     // it is never changed afterwards.
@@ -175,7 +183,7 @@ pub fn load() {
 
 fn handlers() -> Handlers {
     // SAFETY: written once by `install`, before any interrupt can arrive.
-    match unsafe { *(&raw const HANDLERS) } {
+    match unsafe { *HANDLERS.0.get() } {
         Some(handlers) => handlers,
         None => crate::cpu::halt_forever(),
     }

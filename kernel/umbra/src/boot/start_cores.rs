@@ -9,7 +9,7 @@ use umbra_x86_64::apic;
 use umbra_x86_64::cpu::{self, Protection};
 use umbra_x86_64::smp::Trampoline;
 
-use crate::cores::{self, Core, IDLE_STACK_BYTES, MAX_CORES};
+use crate::cores::{self, Core, MAX_CORES};
 use crate::memory::{self, MemoryError};
 use crate::schedule::{self, Mailbox};
 use crate::{log_line, time};
@@ -56,7 +56,6 @@ pub(crate) fn start(processors: &[Processor], protection: Protection) -> u8 {
 
 fn start_one(trampoline: &Trampoline, number: u8, apic_id: u32) -> Result<bool, MemoryError> {
     let (core, stack_top) = cores::create(number, apic_id)?;
-    debug_assert!(IDLE_STACK_BYTES >= 16 << 10);
     let argument = core::ptr::from_ref(core) as u64;
     // SAFETY: the stack was just mapped for this core; `enter` sets up the rest.
     Ok(unsafe { trampoline.start(apic_id, stack_top, enter, argument, &core.online, &time::pause_us) })

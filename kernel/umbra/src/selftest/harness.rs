@@ -1,8 +1,7 @@
 //! What the cases share.
 
-use core::fmt::Write;
+use alloc::string::String;
 
-use heapless::String;
 use umbra_control::machine::{Action, Actuator, Refusal};
 
 use crate::machine::Machine;
@@ -28,14 +27,11 @@ pub(super) enum Outcome {
 }
 
 /// Why a test failed.
-pub(super) type Reason = String<160>;
+pub(super) type Reason = String;
 
 /// A reason out of its parts.
 pub(super) fn reason(text: core::fmt::Arguments<'_>) -> Reason {
-    let mut reason = Reason::new();
-    // What does not fit is cut.
-    let _ = reason.write_fmt(text);
-    reason
+    alloc::fmt::format(text)
 }
 
 /// Fails with a formatted reason unless a condition holds.

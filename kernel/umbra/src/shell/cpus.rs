@@ -46,7 +46,11 @@ pub(super) fn show(reply: Reply, look: &mut CoreLook) {
     let (rows, interval_ns) = look.read(reply.now_ns);
     reply.show(|page| {
         table(page, &rows)?;
-        page.line(format_args!("busy: share of the last {}", Ns(interval_ns)))
+        page.note(
+            format_args!("busy: share of the last {}", Ns(interval_ns)),
+            "interval_ns",
+            Value::Ns(interval_ns),
+        )
     });
 }
 

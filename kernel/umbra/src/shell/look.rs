@@ -55,15 +55,21 @@ pub(super) struct CoreRow {
 /// The last reading of all tasks.
 pub(super) struct TaskLook {
     at_ns: u64,
+    noticed_ns: u64,
     seen: [Seen; SLOTS as usize],
 }
 
+/// The baseline of a slot.
 #[derive(Clone, Copy)]
 struct Seen {
     generation: u32,
+    at_ns: u64,
     cycles: u64,
     units: u64,
 }
+
+/// How exactly the start of a task is noticed.
+const NOTICE_NS: u64 = 10_000_000;
 
 /// The last reading of all cores.
 pub(super) struct CoreLook {
@@ -74,22 +80,41 @@ pub(super) struct CoreLook {
 impl TaskLook {
     /// No reading: the first is compared with boot.
     pub(super) const fn new() -> Self {
-        Self { at_ns: 0, seen: [Seen { generation: 0, cycles: 0, units: 0 }; SLOTS as usize] }
+        let nothing = Seen { generation: 0, at_ns: 0, cycles: 0, units: 0 };
+        Self { at_ns: 0, noticed_ns: 0, seen: [nothing; SLOTS as usize] }
+    }
+
+    /// Notes which tasks are new, so that their shares are over the time they
+    /// have been there. Bound: the slots, a hundred times a second.
+    pub(super) fn notice(&mut self, now_ns: u64) {
+        if now_ns.saturating_sub(self.noticed_ns) < NOTICE_NS {
+            return;
+        }
+        self.noticed_ns = now_ns;
+        for (slot, seen) in (0..SLOTS).zip(self.seen.iter_mut()) {
+            let generation = tasks::at(slot).generation.load(Ordering::Relaxed);
+            if generation != seen.generation {
+                *seen = Seen { generation, at_ns: now_ns, cycles: 0, units: 0 };
+            }
+        }
     }
 
     /// Reads every task. Returns them, and the nanoseconds their shares and
-    /// rates are over.
+    /// rates are over, unless they are younger than that.
     pub(super) fn read(&mut self, now_ns: u64) -> (TaskRows, u64) {
+        self.noticed_ns = 0;
+        self.notice(now_ns);
         let interval_ns = now_ns.saturating_sub(core::mem::replace(&mut self.at_ns, now_ns)).max(1);
         let present = |slot: &u16| tasks::at(*slot).phase() != Phase::Empty;
-        let rows = (0..SLOTS).filter(present).map(|slot| self.row(slot, interval_ns)).collect();
+        let rows = (0..SLOTS).filter(present).map(|slot| self.row(slot, now_ns)).collect();
         (rows, interval_ns)
     }
 
-    fn row(&mut self, slot: u16, interval_ns: u64) -> TaskRow {
+    fn row(&mut self, slot: u16, now_ns: u64) -> TaskRow {
         let task = tasks::at(slot);
         let now = Seen {
             generation: task.generation.load(Ordering::Relaxed),
+            at_ns: now_ns,
             cycles: task.counters.cycles_now(),
             units: task.counters.units.load(Ordering::Acquire),
         };
@@ -97,10 +122,11 @@ impl TaskLook {
             Some(seen) => core::mem::replace(seen, now),
             None => now,
         };
-        // Another task's counts, or counts that began anew, are no baseline.
-        let same = before.generation == now.generation;
-        let cycles = now.cycles.saturating_sub(if same { before.cycles } else { 0 });
-        let base_units = if same && before.units <= now.units { before.units } else { 0 };
+        // Counts that began anew are no baseline (those of another task would
+        // have been noticed).
+        let base_units = if before.units <= now.units { before.units } else { 0 };
+        let cycles = now.cycles.saturating_sub(before.cycles);
+        let interval_ns = now_ns.saturating_sub(before.at_ns).max(1);
         TaskRow {
             slot,
             name: workloads::name_of(slot),

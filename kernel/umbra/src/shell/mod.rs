@@ -121,6 +121,7 @@ impl Shell {
     /// Takes what was typed, runs finished commands, tells of what has ended
     /// and draws `top`. Before [`Shell::start`] what is typed waits in the port.
     pub(crate) fn poll(&mut self, now_ns: u64) {
+        self.tasks.notice(now_ns);
         if self.pending.advance(now_ns) {
             self.show_plan(now_ns);
         }
@@ -141,9 +142,9 @@ impl Shell {
     }
 
     fn take(&mut self, byte: u8) {
-        if let Some(top) = self.top.take() {
+        if self.top.take().is_some() {
             self.editor.discard(byte);
-            return self.leave(top);
+            return self.after_top();
         }
         if self.editor.feed(byte, &mut Raw, &KernelNames) == Event::Line {
             let line = self.editor.take_accepted();
@@ -226,9 +227,8 @@ impl Shell {
         }
     }
 
-    /// `top` ends: the prompt comes back below the picture.
-    fn leave(&mut self, top: Top) {
-        drop(top);
+    /// `top` has ended: the prompt comes back below the picture.
+    fn after_top(&mut self) {
         let reply = self.reply("top");
         let held_back = core::mem::take(&mut self.held_back);
         reply.show(|page| match held_back {
@@ -250,21 +250,23 @@ impl Shell {
 
 /// Whether a command would change what the main job measures.
 const fn changes_what_is_measured(command: &Command<'_>) -> bool {
-    match command {
+    matches!(
+        command,
         Command::Run { .. }
-        | Command::Stop { .. }
-        | Command::Pause { .. }
-        | Command::Resume { .. }
-        | Command::Migrate { .. }
-        | Command::Roles { change: Some(_) }
-        | Command::Profile { verb: ProfileVerb::Record | ProfileVerb::Clear, .. }
-        | Command::Shadow { verb: ShadowVerb::Run }
-        | Command::Echo { .. }
-        | Command::Quarantine { verb: QuarantineVerb::Plan | QuarantineVerb::Apply | QuarantineVerb::Undo }
-        | Command::Policy { set: Some(_) }
-        | Command::Stats { reset: true }
-        | Command::Burst { .. }
-        | Command::Job { .. } => true,
-        _ => false,
-    }
+            | Command::Stop { .. }
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::Migrate { .. }
+            | Command::Roles { change: Some(_) }
+            | Command::Profile { verb: ProfileVerb::Record | ProfileVerb::Clear, .. }
+            | Command::Shadow { verb: ShadowVerb::Run }
+            | Command::Echo { .. }
+            | Command::Quarantine {
+                verb: QuarantineVerb::Plan | QuarantineVerb::Apply | QuarantineVerb::Undo
+            }
+            | Command::Policy { set: Some(_) }
+            | Command::Stats { reset: true }
+            | Command::Burst { .. }
+            | Command::Job { .. }
+    )
 }

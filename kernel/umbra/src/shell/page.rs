@@ -6,7 +6,7 @@
 
 use core::fmt::{self, Display, Formatter, Result, Write};
 
-use umbra_console::format::{Bytes, Count, Ns, Permille};
+use umbra_console::format::{Bytes, Count, Ns, Permille, Uptime};
 use umbra_console::{Column, Table, json};
 use umbra_control::fixed::to_permille;
 use umbra_control::machine;
@@ -28,6 +28,8 @@ pub(super) enum Value<'v> {
     /// The same, not counted but derived.
     Estimate(u64),
     Ns(u64),
+    /// Nanoseconds since boot.
+    Uptime(u64),
     /// With its sign, in nanoseconds.
     Lead(i64),
     Bytes(u64),
@@ -65,6 +67,14 @@ impl Page<'_, '_> {
         match self {
             Self::Text(sink) => writeln!(sink, "{text}"),
             Self::Json(_) => Ok(()),
+        }
+    }
+
+    /// A line for people that holds one figure, and that figure.
+    pub(super) fn note(&mut self, text: fmt::Arguments<'_>, key: &str, value: Value<'_>) -> Result {
+        match self {
+            Self::Text(sink) => writeln!(sink, "{text}"),
+            Self::Json(object) => value.write(key, object),
         }
     }
 
@@ -134,6 +144,7 @@ impl Value<'_> {
             | Self::Count(value)
             | Self::Estimate(value)
             | Self::Ns(value)
+            | Self::Uptime(value)
             | Self::Bytes(value)
             | Self::BytesPerSecond(value) => object.number(key, value),
             Self::Lead(value) => object.signed(key, value),
@@ -154,6 +165,7 @@ impl Display for Value<'_> {
             Self::Count(value) => Count(value).fmt(f),
             Self::Estimate(value) => write!(f, "~{}", Count(value)),
             Self::Ns(value) => Ns(value).fmt(f),
+            Self::Uptime(value) => Uptime(value).fmt(f),
             Self::Lead(value) if value < 0 => write!(f, "-{}", Ns(value.unsigned_abs())),
             Self::Lead(value) => Ns(value.unsigned_abs()).fmt(f),
             Self::Bytes(value) => Bytes(value).fmt(f),

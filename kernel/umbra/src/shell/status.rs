@@ -2,7 +2,6 @@
 
 use core::sync::atomic::Ordering;
 
-use umbra_console::format::Uptime;
 use umbra_control::fixed::to_permille;
 use umbra_control::line::{Prep, Stats};
 use umbra_control::machine::{BurstProgress, Stage};
@@ -52,7 +51,7 @@ pub(super) fn show(reply: Reply, job_runs: bool) {
         profile_runs: line.profile().runs,
     });
     let Some(seen) = seen else { return reply.fail(&"the line is not there") };
-    let (up, tasks, burst) = (Uptime(reply.now_ns), Counts::now(), &seen.burst);
+    let (now_ns, tasks, burst) = (reply.now_ns, Counts::now(), &seen.burst);
     let with_role = |role| {
         let has = |core: &&cores::Core| Roles(core.roles.load(Ordering::Acquire)).has(role);
         Value::Number(cores::all().filter(has).count() as u64)
@@ -65,7 +64,7 @@ pub(super) fn show(reply: Reply, job_runs: bool) {
     };
     reply.show(|page| {
         page.facts(&[
-            ("up", "uptime", Value::Shown(&up)),
+            ("up", "uptime_ns", Value::Uptime(now_ns)),
             ("search", "first_class", Value::Text(state_name())),
             ("main job", "job", Value::Text(if job_runs { "running" } else { "not running" })),
             ("policy", "policy", Value::Text(seen.stats.policy.name())),

@@ -50,12 +50,8 @@ pub(super) fn version(reply: Reply) {
 
 /// `uptime`.
 pub(super) fn uptime(reply: Reply) {
-    let up = Uptime(reply.now_ns);
     let now_ns = reply.now_ns;
-    reply.show(|page| match page {
-        Page::Text(sink) => writeln!(sink, "{up}"),
-        Page::Json(object) => object.number("uptime_ns", now_ns),
-    });
+    reply.show(|page| page.note(format_args!("{}", Uptime(now_ns)), "uptime_ns", Value::Uptime(now_ns)))
 }
 
 /// `log`. Records are copied out some at a time: they are kept behind a cell

@@ -56,7 +56,8 @@ pub(super) fn list(reply: Reply, look: &mut TaskLook) {
     let (rows, interval_ns) = look.read(reply.now_ns);
     reply.show(|page| {
         page.table("tasks", FIELDS, &rows, cells)?;
-        page.line(format_args!("share of one core and units/s: over the last {}", Ns(interval_ns)))
+        let over = format_args!("share of one core and units/s: over the last {}", Ns(interval_ns));
+        page.note(over, "interval_ns", Value::Ns(interval_ns))
     });
 }
 
@@ -119,9 +120,18 @@ pub(super) fn end(reply: Reply, pending: &mut Pending, target: Target<'_>) {
     }
     match (asked, forgotten) {
         (0, 0) => reply.fail(&"they have ended already"),
-        (0, _) => reply.done(format_args!("{forgotten} faulted tasks forgotten")),
-        (_, 0) => reply.done(format_args!("{asked} tasks asked to end")),
-        _ => reply.done(format_args!("{asked} tasks asked to end, {forgotten} faulted ones forgotten")),
+        (0, _) => reply.done(format_args!("forgotten, {}", Tasks(forgotten))),
+        (_, 0) => reply.done(format_args!("asked to end, {}", Tasks(asked))),
+        _ => reply.done(format_args!("asked to end, {}; forgotten, {forgotten} that faulted", Tasks(asked))),
+    }
+}
+
+/// So many tasks, in words.
+struct Tasks(u32);
+
+impl core::fmt::Display for Tasks {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} {}", self.0, if self.0 == 1 { "task" } else { "tasks" })
     }
 }
 
@@ -140,13 +150,13 @@ fn apply_to_all(reply: Reply, target: Target<'_>, what: &str, action: fn(u16) ->
         Ok(slots) => slots,
         Err(error) => return reply.fail(&error),
     };
-    let count = slots.len();
+    let count = u32::try_from(slots.len()).unwrap_or(u32::MAX);
     for slot in slots {
         if let Err(refusal) = Machine.apply(action(slot)) {
             return reply.fail(&format_args!("task {slot}: {}", why(refusal)));
         }
     }
-    reply.done(format_args!("{count} {} {what}", if count == 1 { "task" } else { "tasks" }));
+    reply.done(format_args!("{what}, {}", Tasks(count)));
 }
 
 /// `migrate`.

@@ -6,8 +6,8 @@ use umbra_console::Frame;
 use umbra_console::format::{Ns, Permille, Uptime};
 use umbra_console::parse::Mode;
 
-use super::look::{CoreLook, CoreRow, TaskLook, TaskRows};
-use super::page::Page;
+use super::look::{CoreLook, CoreRow, TaskLook, TaskRow, TaskRows};
+use super::page::{Field, Page, Value, name, number};
 use super::reply::{Raw, record};
 use super::{cpus, tasks};
 
@@ -18,6 +18,31 @@ const INTERVAL_MS: u32 = 1_000;
 const TASKS: usize = 16;
 /// Cores in a row.
 const CORES_PER_ROW: usize = 6;
+
+/// Columns of the picture: what fits 80 characters.
+const FIELDS: [Field; 8] = [
+    number("task", "TASK"),
+    name("name", "NAME"),
+    name("state", "STATE"),
+    number("core", "CORE"),
+    number("share_permille", "SHARE"),
+    number("cpu_ns", "CPU TIME"),
+    number("units_per_s", "UNITS/S"),
+    number("memory_bytes", "MEMORY"),
+];
+
+fn cells(row: &TaskRow) -> [Value<'_>; 8] {
+    [
+        Value::Number(u64::from(row.slot)),
+        Value::Text(row.name),
+        Value::Text(row.phase.name()),
+        Value::Number(u64::from(row.core)),
+        Value::Permille(row.share_permille),
+        Value::Ns(row.cpu_ns),
+        Value::Number(row.units_per_s),
+        Value::Bytes(row.memory_bytes),
+    ]
+}
 
 /// The picture.
 pub(super) struct Top {
@@ -48,6 +73,7 @@ impl Top {
 
     /// Draws when it is time to.
     pub(super) fn refresh(&mut self, now_ns: u64) {
+        self.tasks.notice(now_ns);
         if now_ns < self.next_ns {
             return;
         }
@@ -79,7 +105,7 @@ fn draw(first: bool, now_ns: u64, interval_ns: u64, cores: &[CoreRow], rows: &Ta
         writeln!(frame)?;
     }
     let shown = rows.get(..rows.len().min(TASKS)).unwrap_or_default();
-    Page::Text(&mut frame).table("tasks", tasks::FIELDS, shown, tasks::cells)?;
+    Page::Text(&mut frame).table("tasks", FIELDS, shown, cells)?;
     if rows.len() > shown.len() {
         writeln!(frame, "and {} more", rows.len() - shown.len())?;
     }

@@ -47,7 +47,7 @@ impl Pending {
         self.starts.push_back(start).is_ok()
     }
 
-    /// Looks at everything once. Returns a plan that was made and is to be
+    /// Looks at everything once. True when a plan was made that is to be
     /// shown.
     pub(super) fn advance(&mut self, now_ns: u64) -> bool {
         self.advance_starts();

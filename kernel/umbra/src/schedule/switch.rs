@@ -1,0 +1,122 @@
+//! Choosing who runs, and the switch itself.
+
+use core::sync::atomic::Ordering;
+
+use umbra_sched::TaskIndex;
+use umbra_x86_64::{apic, context, cpu, paging};
+
+use super::messages::depart;
+use super::roles::follow_roles;
+use super::{Owned, current, owned};
+use crate::cores::{self, Core, NO_TASK};
+use crate::tasks::{self, Phase};
+use crate::time;
+
+/// Chooses who runs, and switches if that is somebody else. Interrupts off.
+pub(crate) fn reschedule() {
+    let core = cores::this();
+    core.handling.store(true, Ordering::Relaxed);
+    let state = owned(core);
+    let now = cpu::timestamp();
+    let previous = current();
+    settle(core, state, previous, now);
+    let stays = previous.is_some_and(|slot| !state.queue.should_preempt(now, TaskIndex(slot)));
+    let next = if stays && state.must_leave.is_none() {
+        previous
+    } else {
+        state.queue.pick(now).map(|TaskIndex(slot)| slot)
+    };
+    core.second_class.store(u32::try_from(state.queue.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    arm(core, state, next);
+    if next == previous && state.must_leave.is_none() {
+        core.handling.store(false, Ordering::Relaxed);
+        return;
+    }
+    switch(core, state, previous, next, now);
+}
+
+/// Charges the running task for its time so far.
+fn settle(core: &Core, state: &mut Owned, previous: Option<u16>, now: u64) {
+    let ran = now.saturating_sub(state.switched_at);
+    state.switched_at = now;
+    if let Some(slot) = previous {
+        let counters = &tasks::at(slot).counters;
+        counters.since.store(now, Ordering::Release);
+        counters.cycles.store(counters.cycles.load(Ordering::Relaxed) + ran, Ordering::Release);
+        state.queue.account(TaskIndex(slot), ran);
+        core.busy_cycles.store(core.busy_cycles.load(Ordering::Relaxed) + ran, Ordering::Relaxed);
+    }
+}
+
+/// Sets the timer for what comes first: a task's timer, or the turn of another
+/// second-class task. With neither, the core takes no timer interrupt.
+fn arm(core: &Core, state: &Owned, next: Option<u16>) {
+    let turn = next.and_then(|slot| state.queue.slice_end(TaskIndex(slot)));
+    match turn.into_iter().chain(state.timers.next_deadline()).min() {
+        Some(deadline) => {
+            core.tick_off.store(false, Ordering::Relaxed);
+            time::arm(deadline);
+        }
+        None if core.tick_off.load(Ordering::Relaxed) => {}
+        None => {
+            apic::mask_timer();
+            core.tick_off.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn switch(core: &'static Core, state: &mut Owned, previous: Option<u16>, next: Option<u16>, now: u64) {
+    core.switches.store(core.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    let save: *mut u64 = match previous {
+        Some(slot) => {
+            let task = tasks::at(slot);
+            task.counters.since.store(0, Ordering::Release);
+            let departure = state.must_leave.take();
+            if departure.is_none() {
+                task.set_phase(Phase::Ready);
+            }
+            state.departing = departure.map(|departure| (slot, departure));
+            // SAFETY: a running task's context is its core's to write.
+            unsafe { task.context.get() }
+        }
+        None => &raw mut state.idle,
+    };
+    let resume = match next {
+        Some(slot) => {
+            let task = tasks::at(slot);
+            task.set_phase(Phase::Running);
+            task.counters.since.store(now.max(1), Ordering::Release);
+            core.current.store(slot, Ordering::Relaxed);
+            let mapped_in = task.mapped_in.load(Ordering::Acquire);
+            if mapped_in > state.flushed {
+                state.flushed = crate::spawn::mapping_generation();
+                paging::flush_all();
+            }
+            // SAFETY: a task on this core's queue is not running, so its
+            // context is this core's to read.
+            unsafe { *task.context.get() }
+        }
+        None => {
+            core.current.store(NO_TASK, Ordering::Relaxed);
+            state.idle
+        }
+    };
+    core.handling.store(false, Ordering::Relaxed);
+    // SAFETY: interrupts are off; `resume` was saved by an earlier switch or
+    // made by `context::prepare`, and its task is on this core's queue alone.
+    unsafe { context::switch(save, resume) };
+    after_switch();
+}
+
+/// First thing on every context that was switched to.
+pub(crate) fn after_switch() {
+    let core = cores::this();
+    if let Some((slot, departure)) = owned(core).departing.take() {
+        depart(core, slot, departure);
+    }
+    let roles = owned(core).roles;
+    if roles.desired() != roles.confirmed() {
+        // What the change was waiting for may just have left.
+        follow_roles(core);
+    }
+}
