@@ -23,6 +23,8 @@ pub(crate) struct Session {
     guest: Guest,
     /// What came since the last key, at most [`KEPT_BYTES`] of it.
     recent: Vec<u8>,
+    /// Records that came since the last key, a line each.
+    records: String,
     received_bytes: u64,
 }
 
@@ -33,13 +35,13 @@ impl Session {
     /// If no prompt comes.
     pub(crate) fn start(machine: &Machine, log: &Path) -> Result<Self> {
         let guest = Guest::start(machine, Some(log))?;
-        let mut session = Self { guest, recent: Vec::new(), received_bytes: 0 };
+        let mut session = Self { guest, recent: Vec::new(), records: String::new(), received_bytes: 0 };
         session.wait_for_prompt(BOOT).context("the console did not come up")?;
         Ok(session)
     }
 
     /// Sends a line and returns the reply, without the line's echo and the
-    /// prompt after it.
+    /// prompt after it, and with any records at its end.
     ///
     /// # Errors
     /// If the guest ends, or no prompt follows.
@@ -47,7 +49,7 @@ impl Session {
         self.keys(line.as_bytes())?;
         self.keys(b"\r")?;
         let text = self.wait_for_prompt(ANSWER).with_context(|| format!("no prompt after `{line}`"))?;
-        Ok(reply_of(&text))
+        Ok(reply_of(&text) + &self.records)
     }
 
     /// Sends keys and returns what the console printed until it was quiet.
@@ -58,6 +60,21 @@ impl Session {
         self.keys(keys)?;
         self.settle(Duration::from_secs(5))?;
         Ok(plain(&self.recent))
+    }
+
+    /// Waits for `text`, which may have come since the last key already, and
+    /// for quiet after it.
+    ///
+    /// # Errors
+    /// If the guest ends, or `text` does not come.
+    pub(crate) fn wait_for(&mut self, text: &str) -> Result<()> {
+        let until = Instant::now() + ANSWER;
+        while !plain(&self.recent).contains(text) {
+            if !self.receive(until)? {
+                bail!("expected `{text}` within {} s", ANSWER.as_secs());
+            }
+        }
+        self.settle(ANSWER)
     }
 
     /// Sends keys without waiting for anything.
@@ -88,7 +105,14 @@ impl Session {
 
     fn keys(&mut self, keys: &[u8]) -> Result<()> {
         self.recent.clear();
+        self.records.clear();
         self.guest.send(keys, Instant::now() + ANSWER)
+    }
+
+    fn keep(&mut self, record: &serde_json::Value) {
+        if self.records.len() < KEPT_BYTES {
+            self.records.push_str(&format!("{record}\n"));
+        }
     }
 
     /// Waits until the last line is the bare prompt and stays so.
@@ -123,6 +147,9 @@ impl Session {
                 self.recent.extend(text);
                 let excess = self.recent.len().saturating_sub(KEPT_BYTES);
                 self.recent.drain(..excess);
+                for record in self.guest.take_records() {
+                    self.keep(&record);
+                }
                 Ok(true)
             }
             Received::Nothing => Ok(false),
