@@ -90,6 +90,13 @@ pub fn end_of_interrupt() {
     write(END_OF_INTERRUPT, 0);
 }
 
+/// Whether a core with this id can be sent interrupts: a memory-mapped APIC
+/// addresses 8-bit ids, of which 255 means everybody.
+#[must_use]
+pub fn can_reach(target: u32) -> bool {
+    REGISTERS.load(Ordering::Relaxed) == 0 || target < 255
+}
+
 /// An inter-processor interrupt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ipi {

@@ -41,6 +41,10 @@ pub(crate) fn start(processors: &[Processor], protection: Protection) -> u8 {
             log_line!(Warn, "cores: APIC id {} left out: {MAX_CORES} cores are supported", processor.apic_id);
             continue;
         }
+        if !apic::can_reach(processor.apic_id) {
+            log_line!(Warn, "cores: APIC id {} left out: it takes an x2APIC", processor.apic_id);
+            continue;
+        }
         match start_one(&trampoline, running, processor.apic_id) {
             Ok(true) => running += 1,
             Ok(false) => {
