@@ -189,7 +189,7 @@ pub static SPECS: [Spec; 30] = [
     },
     Spec {
         summary: "ask the first-class workload something: search the sources",
-        example: "query binary heap \"sift down\"",
+        example: "query allocator \"out of memory\"",
         positionals: &[required(Kind::Text)],
         build: |values| Some(Command::Query { text: values.name(0)? }),
         ..plain("query", Group::Line)
