@@ -1,8 +1,8 @@
 //! First stage: counters to deltas.
 //!
 //! A few tasks are read each tick in rotation, so that the cost of a tick hardly
-//! grows with the number of tasks: each comes round every 8 to 24 ticks, which
-//! is also long enough for a fair scheduler to have run it. A delta across two generations of a slot (another task lives there now) is
+//! grows with the number of tasks: each comes round every 16 ticks, many of them
+//! every 64, so that a fair scheduler has run each a few times in between. A delta across two generations of a slot (another task lives there now) is
 //! dropped and counted, never averaged in; one that runs backwards likewise.
 
 mod load;
@@ -15,14 +15,16 @@ use crate::machine::{Count, Counts, Monitor, TaskId, TaskView, Topology};
 pub const MAX_TASKS: usize = 128;
 
 /// Most tasks read in one tick.
-pub const SAMPLES_PER_TICK: u16 = 8;
+pub const SAMPLES_PER_TICK: u16 = 2;
 
 /// Most slots looked at in one tick; an empty one costs next to nothing.
 pub const SLOTS_PER_TICK: u16 = 16;
 
-/// Ticks over which the tasks are spread, as far as [`SAMPLES_PER_TICK`]
-/// allows.
-const ROTATION_TICKS: u16 = 16;
+/// Ticks over which many tasks are spread: 128 of them, two a tick.
+const ROTATION_TICKS: u16 = 64;
+
+/// Ticks a rotation takes at least.
+const SHORTEST_ROTATION_TICKS: u16 = 16;
 
 /// What changed between two readings of the same task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -224,6 +226,8 @@ pub struct Sampler {
     /// Tasks found in the rotation so far, and in the one before.
     found: u16,
     tasks: u16,
+    /// Ticks since the rotation began.
+    ticks: u16,
     stale: u32,
 }
 
@@ -237,7 +241,14 @@ impl Sampler {
     /// A sampler that has read nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self { readings: [Reading::NONE; MAX_TASKS], next_slot: 0, found: 0, tasks: 0, stale: 0 }
+        Self {
+            readings: [Reading::NONE; MAX_TASKS],
+            next_slot: 0,
+            found: 0,
+            tasks: 0,
+            ticks: SHORTEST_ROTATION_TICKS,
+            stale: 0,
+        }
     }
 
     /// Samples that were dropped because the slot had changed hands or a
@@ -253,9 +264,13 @@ impl Sampler {
     pub fn tick<M: Monitor + Topology>(&mut self, now_cycles: u64, machine: &M, mut each: impl FnMut(Visit)) {
         let slots = machine.task_slots();
         let mut left = self.tasks.div_ceil(ROTATION_TICKS).clamp(1, SAMPLES_PER_TICK);
+        self.ticks = self.ticks.saturating_add(1);
         for _ in 0..SLOTS_PER_TICK.min(slots) {
             if self.next_slot >= slots {
-                (self.next_slot, self.tasks, self.found) = (0, self.found, 0);
+                if self.ticks <= SHORTEST_ROTATION_TICKS {
+                    return;
+                }
+                (self.next_slot, self.tasks, self.found, self.ticks) = (0, self.found, 0, 1);
             }
             let visit = self.visit(now_cycles, machine, TaskId(self.next_slot));
             self.next_slot += 1;

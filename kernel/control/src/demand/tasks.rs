@@ -34,6 +34,8 @@ pub struct Tasks {
     slots: [Option<Task>; MAX_TASKS],
     /// Runnable tasks by core.
     crowd: [u8; 64],
+    /// A bit for each slot that holds a task.
+    present: [u64; MAX_TASKS / 64],
 }
 
 impl Default for Tasks {
@@ -46,7 +48,7 @@ impl Tasks {
     /// No task seen.
     #[must_use]
     pub const fn new() -> Self {
-        Self { slots: [const { None }; MAX_TASKS], crowd: [0; 64] }
+        Self { slots: [const { None }; MAX_TASKS], crowd: [0; 64], present: [0; 2] }
     }
 
     /// The task last seen in a slot.
@@ -66,15 +68,24 @@ impl Tasks {
         &self.crowd
     }
 
+    /// The slots that hold a task, as bits from the lowest.
+    #[must_use]
+    pub const fn present(&self) -> [u64; MAX_TASKS / 64] {
+        self.present
+    }
+
     /// Takes in what the sampler saw, and returns the task if its scores are
     /// out of date by that. A bounded amount of work.
     pub fn see(&mut self, visit: &Visit, clock: Clock, capacity: &Capacity) -> Option<TaskId> {
         let (Visit::Empty(id) | Visit::Task(TaskView { id, .. }, ..)) = visit;
         let slot = self.slots.get_mut(usize::from(id.0))?;
-        let before = slot.map(|task| task.view);
+        let before = slot.as_ref().map(|task| task.view);
         let crowd = before.and_then(|view| self.crowd.get(usize::from(view.core.0)));
         let outdated = slot_sees(slot, visit, clock, capacity, crowd.copied().unwrap_or(1));
-        let after = slot.map(|task| task.view);
+        let after = slot.as_ref().map(|task| task.view);
+        if let Some(word) = self.present.get_mut(usize::from(id.0 / 64)) {
+            *word = (*word & !(1 << (id.0 % 64))) | (u64::from(after.is_some()) << (id.0 % 64));
+        }
         self.count(before, u8::wrapping_sub);
         self.count(after, u8::wrapping_add);
         outdated.then_some(*id)

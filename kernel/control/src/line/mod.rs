@@ -6,13 +6,13 @@
 //! ```
 //!
 //! A tick does a bounded amount of work, whatever the number of tasks: at most
-//! 8 samples, 4 pairs, 8 planned tasks, 8 actions started, 4 bins of a profile
-//! and 4 phases of a shadow. Three things are rarer and larger, each at most
+//! 2 samples, 4 pairs, 8 planned tasks, 8 actions started, 2 bins of a profile
+//! or 2 phases of a shadow. Three things are rarer and larger, each at most
 //! once a burst: taking up a finished burst (no loop), merging the bins of a
 //! recording that outgrew them (32 additions), and choosing a suspect (128
 //! comparisons).
 //!
-//! `Line::new` is `const`: the line is about 70 KiB and belongs in a static.
+//! `Line::new` is `const`: the line is about 90 KiB and belongs in a static.
 
 mod burst;
 mod config;

@@ -211,8 +211,7 @@ impl Line {
         self.foreseen = self.shadow_demand().or(self.echoed).or(profile);
         match &self.foreseen {
             Some(demand) => {
-                self.predictions.expect(Compact::of(demand, &self.capacity));
-                self.predictions.refresh();
+                self.predictions.expect(Compact::of(demand, &self.capacity), &self.tasks);
                 Prep::Score
             }
             None => Prep::Plan,

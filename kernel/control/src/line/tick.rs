@@ -10,7 +10,7 @@ use crate::quarantine::{LeaseEvent, Phase};
 use crate::shadow::{Generator, Limits};
 
 /// Bins of a profile taken in, or phases of a shadow generated, in one tick.
-const BINS_PER_TICK: usize = 4;
+const BINS_PER_TICK: usize = 2;
 
 /// What a tick did that its caller must know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -36,24 +36,17 @@ impl Predictions {
         Self { first: None, scores: [const { None }; MAX_TASKS], dirty: [0; 2], load: 0, made: 0 }
     }
 
-    /// Sets what the first-class workload is expected to ask for; all scores
-    /// are out of date by that.
-    pub fn expect(&mut self, first: Compact) {
-        if self.first != Some(first) {
-            self.first = Some(first);
-            self.refresh();
-        }
+    /// Sets what the first-class workload is expected to ask for; the scores
+    /// of all tasks are out of date by that.
+    pub const fn expect(&mut self, first: Compact, tasks: &Tasks) {
+        self.first = Some(first);
+        self.dirty = tasks.present();
     }
 
     /// What the first-class workload is expected to ask for.
     #[must_use]
     pub const fn expected(&self) -> Option<&Compact> {
         self.first.as_ref()
-    }
-
-    /// Marks every score as out of date.
-    pub const fn refresh(&mut self) {
-        self.dirty = [u64::MAX; 2];
     }
 
     /// Marks one task's score as out of date.
@@ -64,7 +57,7 @@ impl Predictions {
     }
 
     /// Scores up to [`PAIRS_PER_TICK`] pairs that are out of date and calls
-    /// `each` for every one. Slots without a task are passed over for free.
+    /// `each` for every one.
     pub fn tick(
         &mut self,
         tasks: &Tasks,
@@ -75,11 +68,11 @@ impl Predictions {
         let Some(first) = self.first else { return };
         if self.load.abs_diff(system.load) >= NOTABLE_LOAD {
             self.load = system.load;
-            self.refresh();
+            self.dirty = tasks.present();
         }
         let mut left = PAIRS_PER_TICK;
-        // Bounded: at most one turn for each of the 128 slots, and a turn
-        // without a task takes a handful of instructions.
+        // Bounded: a task that is gone takes its mark with it, at the most one
+        // for each of the 128 slots.
         while left > 0 {
             let Some(id) = self.take_dirty() else { return };
             let scored = tasks.get(id).map(|task| {

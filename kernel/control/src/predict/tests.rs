@@ -112,7 +112,7 @@ fn pairs_are_spread_over_ticks() {
         scored
     };
     assert_eq!(tick(&mut predictions, 0), Heap::<u16>::new(), "no first-class demand, no score");
-    predictions.expect(compact(HALF, HALF, 0, 0, 0, 0));
+    predictions.expect(compact(HALF, HALF, 0, 0, 0, 0), &tasks);
     assert_eq!(tick(&mut predictions, 0), [0, 2, 4, 6]);
     let rest: usize = (0..15).map(|_| tick(&mut predictions, 0).len()).sum();
     assert_eq!((rest, tick(&mut predictions, 0).len(), predictions.is_settled()), (60, 0, true));

@@ -13,6 +13,7 @@
 //! Refused: ending tasks (the patent's original answer), because a lease must
 //! be able to give back everything it took.
 
+mod carry;
 mod lease;
 mod planner;
 

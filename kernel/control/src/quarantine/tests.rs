@@ -43,8 +43,7 @@ impl Scene {
 
     fn score(&mut self) {
         let demand = Demand { cpu_permille: 1000, working_set_bytes: 1 << 23, ..Demand::NONE };
-        self.predictions.expect(Compact::of(&demand, &Capacity::new(1 << 23, 1 << 33)));
-        self.predictions.refresh();
+        self.predictions.expect(Compact::of(&demand, &Capacity::new(1 << 23, 1 << 33)), &self.tasks);
         while !self.predictions.is_settled() {
             self.predictions.tick(&self.tasks, FIRST, &System { load: 0 }, |_, _| {});
         }

@@ -64,9 +64,9 @@ fn rotation_is_bounded_and_reaches_every_task() {
         taken.iter().for_each(|slot| machine.counts[usize::from(*slot)] = Some(counts(1, 0)));
         let mut sampler = Sampler::new();
         // The first rotation finds out how many tasks there are.
-        (0..140).for_each(|_| drop(gather(&mut sampler, 0, &machine)));
+        (0..300).for_each(|_| drop(gather(&mut sampler, 0, &machine)));
         let mut seen = std::collections::BTreeSet::new();
-        for _ in 0..33 {
+        for _ in 0..ROTATION_TICKS + 8 {
             let visits = gather(&mut sampler, 0, &machine);
             assert!(visits.len() <= usize::from(tasks.div_ceil(ROTATION_TICKS).max(1)));
             seen.extend(visits.iter().map(|visit| match visit {
@@ -90,7 +90,11 @@ fn more_slots_than_there_can_be_are_passed_over() {
 fn another_task_in_the_slot_is_dropped_and_counted() {
     let mut machine = Slots { counts: [None; MAX_TASKS], slots: 1 };
     let mut sampler = Sampler::new();
-    let read = |sampler: &mut Sampler, machine: &Slots, now| match gather(sampler, now, machine).first() {
+    let read = |sampler: &mut Sampler, machine: &Slots, now| match (0..SHORTEST_ROTATION_TICKS)
+        .flat_map(|_| gather(sampler, now, machine))
+        .collect::<std::vec::Vec<_>>()
+        .first()
+    {
         Some(Visit::Task(_, generation, sample)) => Some((*generation, sample.map(|s| s.deltas.cycles))),
         Some(Visit::Empty(_)) | None => None,
     };

@@ -11,6 +11,9 @@ const ONE: u64 = 1000;
 impl Sim {
     /// Lets time pass until `until_ns`.
     pub fn advance(&mut self, until_ns: u64) {
+        if let Some(plan) = self.plan_to_run.take() {
+            self.run_shadow(&plan);
+        }
         while self.now_ns < until_ns {
             let step_ns = QUANTUM_NS.min(until_ns - self.now_ns);
             self.quantum(step_ns);

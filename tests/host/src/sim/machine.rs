@@ -76,6 +76,32 @@ impl Sim {
         }
     }
 
+    /// The units of a shadow that was started are really run; its instructions
+    /// take a cycle each.
+    pub(super) fn run_shadow(&mut self, plan: &ShadowPlan) {
+        let (shadow, mut meter) = (Shadow::new(plan), Meter::default());
+        let mut scratch = vec![0; shadow.scratch_words()];
+        for unit in 0..shadow.units() {
+            shadow.unit(unit, &mut scratch, &mut meter);
+        }
+        let counts = Counts {
+            generation: 1,
+            cycles: plan.cost_instructions,
+            units: shadow.units(),
+            instructions: Count::Unknown,
+            llc_misses: Count::Unknown,
+            read_bytes: meter.read_bytes,
+            written_bytes: meter.written_bytes,
+            sequential_bytes: meter.sequential_bytes,
+            random_accesses: meter.random_accesses,
+            working_set_bytes: shadow.working_set_bytes(),
+        };
+        self.shadow = SimAside {
+            ends_ns: self.now_ns + plan.cost_instructions.max(1),
+            progress: AsideProgress { done: false, over_budget: false, counts },
+        };
+    }
+
     fn arrivals(&self, burst: &Burst) -> impl Iterator<Item = Request> + use<> {
         let (mut random, mean_gap_ns) = (Random::new(burst.seed), burst.mean_gap_ns);
         let (mut arrival_ns, left_ns) = (self.now_ns, self.server.service_ns);
@@ -109,39 +135,18 @@ impl Actuator for Sim {
 }
 
 impl Stage for Sim {
-    /// The shadow's units are really run; its instructions take a cycle each.
     fn start_shadow(&mut self, plan: &ShadowPlan) -> Result<(), Refusal> {
-        if self.shadow.ends_ns.max(self.echo.ends_ns) > self.now_ns {
+        if self.plan_to_run.is_some() || self.shadow.ends_ns.max(self.echo.ends_ns) > self.now_ns {
             return Err(Refusal::Busy);
         }
-        let (shadow, mut meter) = (Shadow::new(plan), Meter::default());
-        let mut scratch = vec![0; shadow.scratch_words()];
-        for unit in 0..shadow.units() {
-            shadow.unit(unit, &mut scratch, &mut meter);
-        }
-        let counts = Counts {
-            generation: 1,
-            cycles: plan.cost_instructions,
-            units: shadow.units(),
-            instructions: Count::Unknown,
-            llc_misses: Count::Unknown,
-            read_bytes: meter.read_bytes,
-            written_bytes: meter.written_bytes,
-            sequential_bytes: meter.sequential_bytes,
-            random_accesses: meter.random_accesses,
-            working_set_bytes: shadow.working_set_bytes(),
-        };
-        self.shadow = SimAside {
-            ends_ns: self.now_ns + plan.cost_instructions.max(1),
-            progress: AsideProgress { done: false, over_budget: false, counts },
-        };
+        self.plan_to_run = Some(Box::new(plan.clone()));
+        self.shadow.progress.done = false;
         Ok(())
     }
 
     fn shadow(&self) -> AsideProgress {
         self.shadow.progress
     }
-
     fn start_echo(&mut self, _: u64, requests: u32, budget_cycles: u64) -> Result<(), Refusal> {
         if self.shadow.ends_ns.max(self.echo.ends_ns) > self.now_ns {
             return Err(Refusal::Busy);

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use umbra_control::machine::{
     Action, AsideProgress, Burst, BurstProgress, CoreId, Count, Counts, Roles, TaskId, TaskState, WorkloadId,
 };
+use umbra_control::shadow::ShadowPlan;
 
 /// What a task or a request does while it runs.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +102,7 @@ pub struct Sim {
     actions: VecDeque<(u64, Action)>,
     burst: Option<SimBurst>,
     last_burst: BurstProgress,
+    plan_to_run: Option<Box<ShadowPlan>>,
     shadow: SimAside,
     echo: SimAside,
     bursts: u32,
@@ -135,6 +137,7 @@ impl Sim {
             actions: VecDeque::new(),
             burst: None,
             last_burst: BurstProgress::default(),
+            plan_to_run: None,
             shadow: SimAside::default(),
             echo: SimAside::default(),
             bursts: 0,
