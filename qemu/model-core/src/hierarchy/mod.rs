@@ -117,15 +117,19 @@ impl Hierarchy {
     /// [`Self::address_limit`]. Returns the cycles it makes the thread wait.
     #[inline]
     pub fn access(&mut self, thread: usize, address: u64, write: bool, now: u64) -> u64 {
-        let line = address / crate::LINE_BYTES;
-        let core = &mut self.cores[thread >> self.threads_shift];
-        if core.first.touch(line, write) {
-            return 0;
-        }
-        self.miss(thread, line, write, now)
+        if self.hits(thread, address, write) { 0 } else { self.miss(thread, address, write, now) }
     }
 
-    fn miss(&mut self, thread: usize, line: u64, write: bool, now: u64) -> u64 {
+    /// The first half of [`Self::access`]: whether the first level has it. If
+    /// not, [`Self::miss`] must follow.
+    #[inline]
+    pub fn hits(&mut self, thread: usize, address: u64, write: bool) -> bool {
+        self.cores[thread >> self.threads_shift].first.touch(address / crate::LINE_BYTES, write)
+    }
+
+    /// The second half: brings the line in and returns the wait.
+    pub fn miss(&mut self, thread: usize, address: u64, write: bool, now: u64) -> u64 {
+        let line = address / crate::LINE_BYTES;
         let at = thread >> self.threads_shift;
         self.counts[thread].first_level_misses += 1;
         let overlapped = self.cores[at].streams.follows(line) || write;
