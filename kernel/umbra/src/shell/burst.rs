@@ -35,6 +35,7 @@ impl Load {
 }
 
 /// `burst [REQUESTS]`.
+#[inline(never)]
 pub(super) fn run(reply: Reply, pending: &mut Pending, load: Load, requests: Option<u32>) {
     match release(pending, load, requests, reply.now_ns) {
         Ok(announced) => reply.done(format_args!("{announced}")),

@@ -42,6 +42,7 @@ fn cells(row: &CoreRow) -> [Value<'_>; 9] {
 }
 
 /// `cpus`.
+#[inline(never)]
 pub(super) fn show(reply: Reply, look: &mut CoreLook) {
     let (rows, interval_ns) = look.read(reply.now_ns);
     reply.show(|page| {
@@ -60,6 +61,7 @@ pub(super) fn table(page: &mut Page<'_, '_>, rows: &[CoreRow]) -> core::fmt::Res
 }
 
 /// `roles`.
+#[inline(never)]
 pub(super) fn show_roles(reply: Reply) {
     let rows: Vec<RoleRow, MAX_CORES> = cores::all().map(RoleRow::of).collect();
     reply.show(|page| {
@@ -87,6 +89,7 @@ impl RoleRow {
 }
 
 /// `roles CORE ROLES`.
+#[inline(never)]
 pub(super) fn change_roles(reply: Reply, change: RoleChange) {
     let RoleChange { core, roles } = change;
     if let Err(refused) = check(change) {

@@ -4,7 +4,7 @@
 
 use core::sync::atomic::Ordering;
 
-use heapless::Vec;
+use alloc::vec::Vec;
 use umbra_control::fixed::permille;
 use umbra_control::machine::{CoreId, Monitor};
 use umbra_memory::FRAME_BYTES;
@@ -16,9 +16,9 @@ use crate::tasks::{self, Phase, SLOTS, Task};
 use crate::{memory, time, workloads};
 
 /// Rows of tasks.
-pub(super) type TaskRows = Vec<TaskRow, { SLOTS as usize }>;
+pub(super) type TaskRows = Vec<TaskRow>;
 /// Rows of cores.
-pub(super) type CoreRows = Vec<CoreRow, MAX_CORES>;
+pub(super) type CoreRows = Vec<CoreRow>;
 
 /// A task as it stands.
 #[derive(Clone, Copy)]

@@ -26,6 +26,8 @@ mod top;
 
 use core::fmt::Display;
 
+use alloc::boxed::Box;
+
 use umbra_console::parse::{self, JobScale, Mode, ProfileVerb, QuarantineVerb, ShadowVerb};
 use umbra_console::{Command, Editor, Event};
 
@@ -44,17 +46,18 @@ const BYTES_PER_POLL: usize = 64;
 /// Silence after which an Escape counts as pressed alone.
 const QUIET_NS: u64 = 50_000_000;
 
-/// The console.
+/// The console. What is large lies on the heap, so that the control task's
+/// stack need not hold it while it is made.
 pub(crate) struct Shell {
-    editor: Editor,
+    editor: Box<Editor>,
     mode: Mode,
     started: bool,
     job: Job,
     load: Load,
-    pending: Pending,
-    tasks: TaskLook,
-    cores: CoreLook,
-    top: Option<Top>,
+    pending: Box<Pending>,
+    tasks: Box<TaskLook>,
+    cores: Box<CoreLook>,
+    top: Option<Box<Top>>,
     /// Lines that came while `top` had the screen.
     held_back: u32,
     last_byte_ns: u64,
@@ -69,16 +72,17 @@ enum Job {
 }
 
 impl Shell {
+    #[inline(never)]
     pub(crate) fn new() -> Self {
         Self {
-            editor: Editor::new(),
+            editor: Box::new(Editor::new()),
             mode: Mode::Text,
             started: false,
             job: Job::No,
             load: Load::UNMEASURED,
-            pending: Pending::new(),
-            tasks: TaskLook::new(),
-            cores: CoreLook::new(),
+            pending: Box::new(Pending::new()),
+            tasks: Box::new(TaskLook::new()),
+            cores: Box::new(CoreLook::new()),
             top: None,
             held_back: 0,
             last_byte_ns: 0,
@@ -176,6 +180,7 @@ impl Shell {
         Reply { mode: self.mode, command, now_ns: crate::time::now_ns() }
     }
 
+    /// Each command is a call of its own: their frames must not add up.
     fn run(&mut self, command: &Command<'_>) {
         let reply = self.reply(command.name());
         if self.job != Job::No && changes_what_is_measured(command) {
@@ -188,7 +193,7 @@ impl Shell {
             Command::Cpus => cpus::show(reply, &mut self.cores),
             Command::Ps => tasks::list(reply, &mut self.tasks),
             Command::Top { interval_ms } => {
-                self.top = Some(Top::new(self.mode, interval_ms, reply.now_ns));
+                self.top = Some(Box::new(Top::new(self.mode, interval_ms, reply.now_ns)));
             }
             Command::Run { name, core, count } => tasks::run(reply, pending, name, core, count),
             Command::Stop { target } => tasks::end(reply, pending, target),

@@ -31,6 +31,7 @@ const fn summary(policy: Policy) -> &'static str {
 }
 
 /// `policy [show]`.
+#[inline(never)]
 pub(super) fn show(reply: Reply) {
     let copy = with_line(|line, _| {
         let pairs: Vec<(WorkloadId, WorkloadId), MAX_PAIRS> = line.ledger().iter().collect();
@@ -62,6 +63,7 @@ pub(super) fn show(reply: Reply) {
 }
 
 /// `policy set NAME`.
+#[inline(never)]
 pub(super) fn set(reply: Reply, name: &str) {
     let Some(policy) = Policy::named(name) else {
         return reply.fail(&Unknown::new("policy", name, NameKind::Policy, &KernelNames));
@@ -86,6 +88,7 @@ const VERDICT_FIELDS: [Field; 5] = [
 ];
 
 /// `stats [reset]`.
+#[inline(never)]
 pub(super) fn stats(reply: Reply, reset: bool) {
     if reset {
         with_line(|line, _| line.reset_stats());

@@ -1,6 +1,6 @@
 //! `predict`: the score of every pair, or one explained term by term.
 
-use heapless::Vec;
+use alloc::vec::Vec;
 use umbra_console::parse::Target;
 use umbra_control::predict::{Explanation, LOAD_WEIGHT, OVERLAP_WEIGHT, PATTERN_WEIGHT};
 
@@ -8,7 +8,7 @@ use super::names::{Slots, select};
 use super::page::{Fact, Field, Value, name, number};
 use super::reply::Reply;
 use crate::control::with_line;
-use crate::tasks::{self, SLOTS};
+use crate::tasks;
 use crate::workloads;
 
 const FIELDS: [Field; 15] = [
@@ -57,6 +57,7 @@ const WEIGHTS: [Fact<'static>; 3] = [
 ];
 
 /// `predict [TASK|NAME]`.
+#[inline(never)]
 pub(super) fn run(reply: Reply, target: Option<Target<'_>>) {
     let slots = match select(target.unwrap_or(Target::All)) {
         Ok(slots) => slots,
@@ -89,7 +90,7 @@ pub(super) fn run(reply: Reply, target: Option<Target<'_>>) {
 
 /// The scores of these tasks as of now, each pair with interrupts off for
 /// itself; and whether the first-class demand is known at all.
-fn explain(slots: &Slots) -> (Vec<Explanation, { SLOTS as usize }>, bool) {
+fn explain(slots: &Slots) -> (Vec<Explanation>, bool) {
     let one = |slot: &u16| with_line(|line, _| line.explain(tasks::id(*slot))).flatten();
     let known = with_line(|line, _| line.foreseen().is_some() || !line.profile().is_empty());
     (slots.iter().filter_map(one).collect(), known.unwrap_or(false))

@@ -1,11 +1,11 @@
 //! `profile`.
 
 use alloc::boxed::Box;
-use heapless::Vec;
+use alloc::vec::Vec;
 use umbra_console::NameKind;
 use umbra_console::parse::ProfileVerb;
 use umbra_console::reply::Unknown;
-use umbra_control::demand::{Demand, MAX_BINS, Profile};
+use umbra_control::demand::{Demand, Profile};
 
 use super::burst;
 use super::names::KernelNames;
@@ -31,6 +31,7 @@ struct Bin {
 }
 
 /// `profile [VERB [NAME]]`.
+#[inline(never)]
 pub(super) fn run(
     reply: Reply,
     pending: &mut Pending,
@@ -53,6 +54,7 @@ pub(super) fn run(
 }
 
 /// The profile is begun anew by a burst, and the bursts after it refine it.
+#[inline(never)]
 fn record(reply: Reply, pending: &mut Pending, load: burst::Load) {
     match burst::release(pending, load, None, reply.now_ns) {
         Ok(announced) => {
@@ -63,13 +65,14 @@ fn record(reply: Reply, pending: &mut Pending, load: burst::Load) {
     }
 }
 
+#[inline(never)]
 fn show(reply: Reply) {
     // Some ten kilobytes: too much for the stack of whoever calls deeper.
     let copy = with_line(|line, _| Box::new(line.profile().clone()));
     let Some(profile) = copy.filter(|profile| !profile.is_empty()) else {
         return reply.fail(&"there is no profile yet ('burst' or 'profile record' makes one)");
     };
-    let bins: Vec<Bin, MAX_BINS> = (0u64..)
+    let bins: Vec<Bin> = (0u64..)
         .zip(&profile.bins)
         .map(|(bin, demand)| Bin { from_ns: bin.saturating_mul(profile.bin_ns), demand: *demand })
         .collect();

@@ -3,12 +3,12 @@
 use core::fmt;
 
 use alloc::boxed::Box;
-use heapless::Vec;
+use alloc::vec::Vec;
 use umbra_console::format::Ns;
 use umbra_console::parse::QuarantineVerb;
 use umbra_control::line::{Prep, Spread};
 use umbra_control::machine::Action;
-use umbra_control::quarantine::{MAX_ACTIONS, Phase, Plan, Step, StepState};
+use umbra_control::quarantine::{Phase, Plan, Step, StepState};
 
 use super::page::{Field, Page, Value, name, number};
 use super::pending::Pending;
@@ -35,9 +35,10 @@ struct Row {
     expected_q16: u32,
 }
 
-type Rows = Vec<Row, MAX_ACTIONS>;
+type Rows = Vec<Row>;
 
 /// `quarantine [VERB]`.
+#[inline(never)]
 pub(super) fn run(reply: Reply, pending: &mut Pending, verb: QuarantineVerb) {
     match verb {
         QuarantineVerb::Show => show(reply),
@@ -47,6 +48,7 @@ pub(super) fn run(reply: Reply, pending: &mut Pending, verb: QuarantineVerb) {
     }
 }
 
+#[inline(never)]
 fn ask(reply: Reply, pending: &mut Pending, what: What) {
     if pending.quarantine.is_some() {
         return reply.fail(&"the line is still busy with the one before");
@@ -80,30 +82,30 @@ struct Force {
     phase: Phase,
     preparation: Prep,
     expires_ns: u64,
-    steps: Vec<(Step, StepState), MAX_ACTIONS>,
+    steps: Vec<(Step, StepState)>,
     lead_ns: Spread,
     plans: u32,
     expired: u32,
     too_late: u32,
 }
 
+#[inline(never)]
 fn show(reply: Reply) {
     let copy = with_line(|line, _| {
         let (lease, stats) = (line.lease(), line.stats());
-        Box::new(Force {
+        Force {
             phase: lease.phase(),
             preparation: line.preparation(),
             expires_ns: lease.expires_ns(),
-            steps: lease.steps().iter().copied().collect(),
+            steps: lease.steps().to_vec(),
             lead_ns: stats.lead_ns,
             plans: stats.plans,
             expired: stats.expired,
             too_late: stats.plans_too_late,
-        })
+        }
     });
     let Some(force) = copy else { return reply.fail(&"the line is not there") };
-    let rows: Box<Rows> =
-        Box::new(force.steps.iter().map(|(step, state)| row(step, in_words(*state))).collect());
+    let rows: Rows = force.steps.iter().map(|(step, state)| row(step, in_words(*state))).collect();
     let left = match force.phase {
         Phase::Idle => Value::Unknown,
         _ => Value::Ns(force.expires_ns.saturating_sub(reply.now_ns)),
@@ -129,14 +131,15 @@ fn show(reply: Reply) {
 /// A plan that was made because `quarantine plan` asked for it.
 pub(super) struct Planned {
     plan: Box<Plan>,
-    rows: Box<Rows>,
+    rows: Rows,
 }
 
 impl Planned {
     /// The plan that was made last.
+    #[inline(never)]
     pub(super) fn last() -> Option<Self> {
         let plan = with_line(|line, _| Box::new(line.plan().clone()))?;
-        let rows = Box::new(plan.steps.iter().map(|step| row(step, "planned")).collect());
+        let rows = plan.steps.iter().map(|step| row(step, "planned")).collect();
         Some(Self { plan, rows })
     }
 

@@ -36,6 +36,7 @@ impl Display for Line<'_> {
 }
 
 /// `query TEXT...`.
+#[inline(never)]
 pub(super) fn run(reply: Reply, text: &str) {
     let search = match burst::ready() {
         Ok(()) => first_class::search(),

@@ -43,6 +43,7 @@ fn cells(phase: &Phase) -> [Value<'_>; 8] {
 }
 
 /// `shadow [VERB]`.
+#[inline(never)]
 pub(super) fn run(reply: Reply, pending: &mut Pending, verb: ShadowVerb) {
     match verb {
         ShadowVerb::Show => show(reply),
@@ -50,6 +51,7 @@ pub(super) fn run(reply: Reply, pending: &mut Pending, verb: ShadowVerb) {
     }
 }
 
+#[inline(never)]
 fn show(reply: Reply) {
     let copy = with_line(|line, machine| {
         (Box::new(line.shadow_plan().clone()), machine.shadow(), line.shadow_demand(), *line.correction())
@@ -89,6 +91,7 @@ fn show(reply: Reply) {
     });
 }
 
+#[inline(never)]
 fn start(reply: Reply, pending: &mut Pending) {
     if pending.shadow.is_some() {
         return reply.fail(&"a shadow is asked for already");
@@ -111,6 +114,7 @@ fn start(reply: Reply, pending: &mut Pending) {
 }
 
 /// `echo [REQUESTS]`.
+#[inline(never)]
 pub(super) fn echo(reply: Reply, pending: &mut Pending, requests: Option<u32>) {
     if let Err(error) = burst::ready() {
         return reply.fail(&error);

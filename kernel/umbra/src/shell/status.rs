@@ -38,6 +38,7 @@ struct Counts {
 }
 
 /// `status`.
+#[inline(never)]
 pub(super) fn show(reply: Reply, job_runs: bool) {
     let seen = with_line(|line, machine| Seen {
         stats: *line.stats(),

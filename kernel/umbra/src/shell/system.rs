@@ -18,6 +18,7 @@ const LINES: u16 = 32;
 const STRETCH: usize = 16;
 
 /// `help [COMMAND]`.
+#[inline(never)]
 pub(super) fn explain(reply: Reply, topic: Option<&'static Spec>) {
     reply.show(|page| match (page, topic) {
         (Page::Text(sink), None) => help::overview(*sink),
@@ -36,6 +37,7 @@ pub(super) fn explain(reply: Reply, topic: Option<&'static Spec>) {
 }
 
 /// `version`.
+#[inline(never)]
 pub(super) fn version(reply: Reply) {
     let build = if cfg!(debug_assertions) { "with debug assertions" } else { "release" };
     reply.show(|page| {
@@ -49,6 +51,7 @@ pub(super) fn version(reply: Reply) {
 }
 
 /// `uptime`.
+#[inline(never)]
 pub(super) fn uptime(reply: Reply) {
     let now_ns = reply.now_ns;
     reply.show(|page| page.note(format_args!("{}", Uptime(now_ns)), "uptime_ns", Value::Uptime(now_ns)))
@@ -56,6 +59,7 @@ pub(super) fn uptime(reply: Reply) {
 
 /// `log`. Records are copied out some at a time: they are kept behind a cell
 /// that the tick shares, and the port is slow.
+#[inline(never)]
 pub(super) fn show_log(reply: Reply, count: Option<u16>, level: Option<Asked>) {
     let level = match level {
         Some(Asked::Error) => Level::Error,
@@ -113,6 +117,7 @@ struct Share {
 }
 
 /// `mem`.
+#[inline(never)]
 pub(super) fn show_memory(reply: Reply) {
     let Some(usage) = memory::usage() else { return reply.fail(&"memory is not set up") };
     let (rows, _) = TaskLook::new().read(reply.now_ns);
@@ -160,6 +165,7 @@ fn colours(set: ColourSet) -> Message {
 }
 
 /// `clear`.
+#[inline(never)]
 pub(super) fn clear(reply: Reply) {
     if reply.mode == umbra_console::parse::Mode::Text {
         // The port takes everything.
@@ -169,6 +175,7 @@ pub(super) fn clear(reply: Reply) {
 }
 
 /// `reboot`.
+#[inline(never)]
 pub(super) fn reboot(reply: Reply) {
     reply.done(format_args!("starting again"));
     settle();
@@ -176,6 +183,7 @@ pub(super) fn reboot(reply: Reply) {
 }
 
 /// `poweroff`.
+#[inline(never)]
 pub(super) fn power_off(reply: Reply) {
     reply.done(format_args!("off"));
     settle();
@@ -183,6 +191,7 @@ pub(super) fn power_off(reply: Reply) {
 }
 
 /// `crash [yes]`.
+#[inline(never)]
 pub(super) fn crash(reply: Reply, confirmed: bool) {
     if !confirmed {
         return reply.fail(&"this ends the kernel; 'crash yes' if that is what you want");

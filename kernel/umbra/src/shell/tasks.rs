@@ -52,6 +52,7 @@ pub(super) fn cells(row: &TaskRow) -> [Value<'_>; 11] {
 }
 
 /// `ps`.
+#[inline(never)]
 pub(super) fn list(reply: Reply, look: &mut TaskLook) {
     let (rows, interval_ns) = look.read(reply.now_ns);
     reply.show(|page| {
@@ -63,6 +64,7 @@ pub(super) fn list(reply: Reply, look: &mut TaskLook) {
 
 /// `run`. As many tasks as can be made in a short time are there when this
 /// returns; the others follow.
+#[inline(never)]
 pub(super) fn run(reply: Reply, pending: &mut Pending, name: &str, core: Option<u8>, count: Option<u16>) {
     let Some(workload) = workloads::named(name) else {
         return reply.fail(&Unknown::new("workload", name, NameKind::Workload, &KernelNames));
@@ -100,6 +102,7 @@ fn takes_second_class(core: u8) -> Result<(), Message> {
 }
 
 /// `stop`. Begun here; what becomes of it is told when they have ended.
+#[inline(never)]
 pub(super) fn end(reply: Reply, pending: &mut Pending, target: Target<'_>) {
     let slots = match select(target) {
         Ok(slots) => slots,
@@ -136,11 +139,13 @@ impl core::fmt::Display for Tasks {
 }
 
 /// `pause`.
+#[inline(never)]
 pub(super) fn pause(reply: Reply, target: Target<'_>) {
     apply_to_all(reply, target, "asked to pause", |slot| Action::Pause(tasks::id(slot)));
 }
 
 /// `resume`.
+#[inline(never)]
 pub(super) fn resume(reply: Reply, target: Target<'_>) {
     apply_to_all(reply, target, "asked to go on", |slot| Action::Resume(tasks::id(slot)));
 }
@@ -160,6 +165,7 @@ fn apply_to_all(reply: Reply, target: Target<'_>, what: &str, action: fn(u16) ->
 }
 
 /// `migrate`.
+#[inline(never)]
 pub(super) fn migrate(reply: Reply, task: u16, core: u8) {
     let checked = select(Target::Task(task)).and_then(|_| takes_second_class(core));
     if let Err(error) = checked {

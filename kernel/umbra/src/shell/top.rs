@@ -55,6 +55,7 @@ pub(super) struct Top {
 }
 
 impl Top {
+    #[inline(never)]
     pub(super) fn new(mode: Mode, interval_ms: Option<u32>, now_ns: u64) -> Self {
         let mut top = Self {
             mode,
@@ -72,6 +73,7 @@ impl Top {
     }
 
     /// Draws when it is time to.
+    #[inline(never)]
     pub(super) fn refresh(&mut self, now_ns: u64) {
         self.tasks.notice(now_ns);
         if now_ns < self.next_ns {
