@@ -42,7 +42,10 @@ struct Live {
     done: AtomicBool,
     released_ns: AtomicU64,
     ended_ns: AtomicU64,
+    /// Task cycles spent on the requests answered, and the task's cycles when
+    /// the one being served began; 0 while none is.
     cycles: AtomicU64,
+    serving_since: AtomicU64,
     /// Interrupts the core took between release and end.
     interrupts: AtomicU64,
     /// The core was dedicated throughout.
@@ -57,9 +60,22 @@ static LIVE: Live = Live {
     released_ns: AtomicU64::new(0),
     ended_ns: AtomicU64::new(0),
     cycles: AtomicU64::new(0),
+    serving_since: AtomicU64::new(0),
     interrupts: AtomicU64::new(0),
     dedicated: AtomicBool::new(false),
 };
+
+impl Live {
+    /// Cycles spent on requests, the one being served included.
+    fn cycles_now(&self) -> u64 {
+        let since = self.serving_since.load(Ordering::Acquire);
+        let answered = self.cycles.load(Ordering::Acquire);
+        if since == 0 || self.serving_since.load(Ordering::Acquire) != since {
+            return answered;
+        }
+        answered + tasks::at(tasks::FIRST).counters.cycles_now().saturating_sub(since)
+    }
+}
 
 /// How far the first-class workload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,10 +168,7 @@ pub(crate) fn progress() -> BurstProgress {
         done,
         released_ns: LIVE.released_ns.load(Ordering::Relaxed),
         ended_ns: LIVE.ended_ns.load(Ordering::Relaxed),
-        counts: Counts {
-            cycles: LIVE.cycles.load(Ordering::Relaxed),
-            ..aside::counts_of(tasks::FIRST, number)
-        },
+        counts: Counts { cycles: LIVE.cycles_now(), ..aside::counts_of(tasks::FIRST, number) },
     }
 }
 
@@ -231,6 +244,7 @@ fn serve(search: &Search<'static>, burst: &Burst, histogram: &mut Histogram, scr
         wait_until(due);
         dedicated &= is_dedicated();
         let begun = counters.cycles_now();
+        LIVE.serving_since.store(begun, Ordering::Release);
         checksum ^= search.unit(burst.first_unit + u64::from(request), scratch, &mut meter);
         cycles += counters.cycles_now().saturating_sub(begun);
         let latency = time::now_ns().saturating_sub(due);
@@ -238,7 +252,8 @@ fn serve(search: &Search<'static>, burst: &Burst, histogram: &mut Histogram, scr
         if latency > burst.late_ns {
             LIVE.late.fetch_add(1, Ordering::Relaxed);
         }
-        LIVE.cycles.store(cycles, Ordering::Relaxed);
+        LIVE.serving_since.store(0, Ordering::Release);
+        LIVE.cycles.store(cycles, Ordering::Release);
         counters.publish(u64::from(request) + 1, &meter, checksum);
         LIVE.answered.store(request + 1, Ordering::Release);
     }

@@ -11,7 +11,7 @@ use umbra_control::shadow::ShadowPlan;
 use umbra_hw::cpuid::Inventory;
 use umbra_sched::initial_roles;
 
-use crate::schedule::{self, Message};
+use crate::schedule::{self, Message, Subject};
 use crate::tasks::{self, Phase};
 use crate::{aside, cores, first_class, memory, time};
 
@@ -119,17 +119,16 @@ impl Topology for Machine {
 
 impl Actuator for Machine {
     fn apply(&mut self, action: Action) -> Result<(), Refusal> {
-        if self.holds(action) {
-            return Ok(());
-        }
+        // Also when it holds already: the opposite may be on its way, and what
+        // is asked for last must arrive last.
         let (core, message) = match action {
-            Action::Pause(task) => (owner(task)?, Message::Pause(task.0)),
-            Action::Resume(task) => (owner(task)?, Message::Resume(task.0)),
+            Action::Pause(task) => (owner(task)?, Message::Pause(Subject::of(task.0))),
+            Action::Resume(task) => (owner(task)?, Message::Resume(Subject::of(task.0))),
             Action::Migrate { task, to } => {
                 if !self.roles(to).has(Roles::SECOND_CLASS) {
                     return Err(Refusal::NoSuchCore);
                 }
-                (owner(task)?, Message::Move { task: task.0, to: to.0 })
+                (owner(task)?, Message::Move { task: Subject::of(task.0), to: to.0 })
             }
             Action::Dedicate(core) => {
                 let resting = resting_roles(core.0);

@@ -4,12 +4,13 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use umbra_memory::{ColourSet, Demand, DemandError, Owner};
+use umbra_sched::Roles;
 use umbra_x86_64::{context, cpu};
 
 use crate::memory::{self, Areas, MemoryError};
 use crate::schedule::{self, Message};
 use crate::tasks::{self, Phase, Tenancy};
-use crate::workloads;
+use crate::{cores, workloads};
 
 /// Stack of the control task: the console formats on it, and the tick runs on
 /// whatever stack it finds.
@@ -63,7 +64,7 @@ pub(crate) fn second_class(workload: u8, core: Option<u8>) -> Result<u16, SpawnE
     // Slots of tasks that are over are kept for their report until needed.
     let over = || (tasks::SECOND..tasks::SLOTS).find(|slot| tasks::at(*slot).phase().is_over());
     let slot = free.or_else(over).ok_or(SpawnError::NoSlot)?;
-    let core = core.or_else(|| schedule::best_second_class_core(u8::MAX)).ok_or(SpawnError::NoCore)?;
+    let core = core.or_else(emptiest).ok_or(SpawnError::NoCore)?;
     let bytes = workloads::memory_bytes(workload);
     let division = memory::usage().map_or(ColourSet(u64::MAX), |usage| usage.division.tasks);
     let owner = Owner::task(slot).unwrap_or(Owner::KERNEL);
@@ -74,6 +75,21 @@ pub(crate) fn second_class(workload: u8, core: Option<u8>) -> Result<u16, SpawnE
     tasks::at(slot).set_phase(Phase::Ended);
     reap();
     Err(SpawnError::Busy)
+}
+
+/// The core with the fewest second-class tasks among those that take any, by
+/// the task table: what was sent a moment ago counts already. Of equal ones
+/// rather one that serves no bursts. Bound: cores times slots.
+fn emptiest() -> Option<u8> {
+    let roles = |core: &cores::Core| Roles(core.roles.load(Ordering::Acquire));
+    let crowd = |core: &cores::Core| {
+        let here = |task: &tasks::Task| task.core.load(Ordering::Acquire) == core.number;
+        tasks::second_class().filter(|(_, task)| !task.phase().is_over() && here(task)).count()
+    };
+    cores::all()
+        .filter(|core| roles(core).has(Roles::SECOND_CLASS))
+        .min_by_key(|core| (crowd(core), roles(core).has(Roles::FIRST_CLASS)))
+        .map(|core| core.number)
 }
 
 /// Starts the control task on this core.

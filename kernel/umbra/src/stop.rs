@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::schedule::{self, Message};
+use crate::schedule::{self, Message, Subject};
 use crate::tasks::{self, Phase};
 
 /// How long a task has to finish its unit.
@@ -47,7 +47,7 @@ pub(crate) fn look(now_ns: u64) {
         }
         // A full mailbox, or a task on its way to another core: look again.
         if task.phase() != Phase::Moving
-            && schedule::send(task.core.load(Ordering::Acquire), Message::Kill(slot))
+            && schedule::send(task.core.load(Ordering::Acquire), Message::Kill(Subject::of(slot)))
         {
             kill_at.store(0, Ordering::Relaxed);
         }

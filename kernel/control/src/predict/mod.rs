@@ -112,7 +112,7 @@ pub struct Score {
 /// Scores a pair. No loop, no division; about 100 instructions on x86-64.
 #[must_use]
 pub fn score(first: &Compact, second: &Compact, relation: Relation, system: &System) -> Score {
-    let mut score = Score {
+    Score {
         cores: mul(min(first.cores, second.cores), relation.core_weight()),
         cache: min(first.cache, second.cache),
         read: min(first.read, second.read),
@@ -123,9 +123,8 @@ pub fn score(first: &Compact, second: &Compact, relation: Relation, system: &Sys
         pattern: similarity(first, second),
         load: min(system.load, ONE),
         total: 0,
-    };
-    score.sum_up();
-    score
+    }
+    .summed_up()
 }
 
 /// Whether a pair is predicted to interfere.
@@ -144,20 +143,18 @@ impl Score {
     /// The score of the same pair on different cores.
     #[must_use]
     pub fn without_core(&self) -> Self {
-        let mut score = Self { cores: 0, ..*self };
-        score.sum_up();
-        score
+        Self { cores: 0, ..*self }.summed_up()
     }
 
-    fn sum_up(&mut self) {
+    fn summed_up(self) -> Self {
         let free = mul(complement(self.cores), complement(self.cache));
         let free = mul(mul(free, complement(self.read)), complement(self.write));
         let free = mul(mul(free, complement(self.disk)), complement(self.network));
-        self.overlap = complement(free);
-        let sum = u64::from(self.overlap) * u64::from(OVERLAP_WEIGHT)
+        let overlap = complement(free);
+        let sum = u64::from(overlap) * u64::from(OVERLAP_WEIGHT)
             + u64::from(self.pattern) * u64::from(PATTERN_WEIGHT)
             + u64::from(self.load) * u64::from(LOAD_WEIGHT);
-        self.total = low_u32((sum + (1 << 15)) >> 16);
+        Self { overlap, total: low_u32((sum + (1 << 15)) >> 16), ..self }
     }
 }
 

@@ -245,7 +245,11 @@ fn definitions(results: &Results, sink: &mut dyn Write) -> fmt::Result {
         "LEAD: quarantine in force to release. SHADOW: its cost / what it mirrors. RIGHT: predictions the pairs bear out."
     )?;
     if plan.emulated {
-        writeln!(sink, "Measured under plain TCG emulation: these times are indicative only.")?;
+        writeln!(
+            sink,
+            "Measured under plain TCG emulation: these times are indicative only. Where virtual cores outnumber the\n\
+             host's, pausing one speeds the others up, and a share may pass the whole."
+        )?;
     }
     Ok(())
 }

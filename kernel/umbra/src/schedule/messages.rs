@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 use umbra_sched::{Class, NOMINAL_WEIGHT, Roles, TaskIndex, Token};
 
 use super::roles::follow_roles;
-use super::{Departure, Message, WAKES, class_of, current, owned, send};
+use super::{Departure, Message, Subject, WAKES, class_of, current, owned, send};
 use crate::cores::{self, Core};
 use crate::tasks::{self, Phase};
 
@@ -14,14 +14,19 @@ pub(super) fn take(core: &'static Core, message: Message) {
     match message {
         Message::Enqueue(slot) => admit(core, slot),
         Message::Wake(slot) => wake(core, slot),
-        Message::Pause(slot) => withdraw(core, slot, Departure::To(Phase::Paused)),
-        Message::Resume(slot) => {
-            if is_mine(core, slot) && tasks::at(slot).phase() == Phase::Paused {
-                admit(core, slot);
+        Message::Pause(task) if is_current(task) => withdraw(core, task.slot, Departure::To(Phase::Paused)),
+        Message::Resume(task) if is_current(task) => {
+            if is_mine(core, task.slot) && tasks::at(task.slot).phase() == Phase::Paused {
+                admit(core, task.slot);
             }
         }
-        Message::Move { task, to } => withdraw(core, task, Departure::Core(to)),
-        Message::Kill(slot) => kill(core, slot),
+        Message::Move { task, to } if is_current(task) => {
+            if to != core.number {
+                withdraw(core, task.slot, Departure::Core(to));
+            }
+        }
+        Message::Kill(task) if is_current(task) => kill(core, task.slot),
+        Message::Pause(_) | Message::Resume(_) | Message::Move { .. } | Message::Kill(_) => {}
         Message::Roles(roles) => {
             if let Err(refused) = owned(core).roles.request(Roles(roles)) {
                 crate::log_line!(Warn, "{refused}");
@@ -29,6 +34,10 @@ pub(super) fn take(core: &'static Core, message: Message) {
         }
     }
     follow_roles(core);
+}
+
+fn is_current(task: Subject) -> bool {
+    Subject::of(task.slot) == task
 }
 
 fn is_mine(core: &Core, slot: u16) -> bool {
@@ -111,7 +120,7 @@ fn kill(core: &'static Core, slot: u16) {
 
 /// The core other than `but` that has confirmed second-class and holds the
 /// fewest tasks. Bound: the cores.
-pub(crate) fn best_second_class_core(but: u8) -> Option<u8> {
+pub(super) fn best_second_class_core(but: u8) -> Option<u8> {
     cores::all()
         .filter(|core| core.number != but)
         .filter(|core| Roles(core.roles.load(Ordering::Acquire)).has(Roles::SECOND_CLASS))

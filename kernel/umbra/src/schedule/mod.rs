@@ -24,7 +24,6 @@ use crate::cores::{self, Core, MAX_CORES, NO_TASK};
 use crate::tasks::{self, Phase};
 use crate::time;
 
-pub(crate) use messages::best_second_class_core;
 use messages::{take, wake};
 use roles::rule_of;
 pub(crate) use switch::{after_switch, reschedule};
@@ -38,6 +37,22 @@ pub(crate) const TICK_NS: u64 = 1_000_000;
 /// Timers taken in one interrupt at most: all there are.
 const EXPIRIES: usize = TIMERS;
 
+/// A task a message is about. A slot that has another tenant by the time the
+/// message is read is none of its business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    slot: u16,
+    generation: u32,
+}
+
+impl Subject {
+    /// The task that has `slot` now.
+    pub(crate) fn of(slot: u16) -> Self {
+        let generation = tasks::get(slot).map_or(0, |task| task.generation.load(Ordering::Relaxed));
+        Self { slot, generation }
+    }
+}
+
 /// What one core tells another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
@@ -46,13 +61,13 @@ pub(crate) enum Message {
     /// Run a parked task of yours again.
     Wake(u16),
     /// Take a task of yours off the run queue.
-    Pause(u16),
+    Pause(Subject),
     /// Put it back.
-    Resume(u16),
+    Resume(Subject),
     /// Give a task of yours to another core.
-    Move { task: u16, to: u8 },
+    Move { task: Subject, to: u8 },
     /// End a task of yours, wherever it stands.
-    Kill(u16),
+    Kill(Subject),
     /// Change roles.
     Roles(u8),
 }

@@ -20,7 +20,12 @@ pub(crate) fn reschedule() {
     let now = cpu::timestamp();
     let previous = current();
     settle(core, state, previous, now);
-    let stays = previous.is_some_and(|slot| !state.queue.should_preempt(now, TaskIndex(slot)));
+    // Whose slice is over begins a new one, even if its turn comes again:
+    // otherwise the timer would be set to a moment that has passed.
+    let stays = previous.is_some_and(|slot| {
+        let over = state.queue.slice_end(TaskIndex(slot)).is_some_and(|end| end <= now);
+        !over && !state.queue.should_preempt(now, TaskIndex(slot))
+    });
     let next = if stays && state.must_leave.is_none() {
         previous
     } else {

@@ -9,7 +9,7 @@ use super::harness::{
     Outcome, Reason, act, pass_ms, phase, second_class_cores, start, units, wait_for, wait_for_units,
 };
 use crate::machine::{self, Machine};
-use crate::schedule::{self, Message};
+use crate::schedule::{self, Message, Subject};
 use crate::tasks::{self, Phase};
 use crate::{boot, cores, ensure, time};
 
@@ -132,10 +132,10 @@ pub(super) fn stale_messages() -> Result<Outcome, Reason> {
         for slot in [tasks::SECOND, tasks::SLOTS - 1, tasks::SLOTS, u16::MAX] {
             for message in [
                 Message::Wake(slot),
-                Message::Pause(slot),
-                Message::Resume(slot),
-                Message::Kill(slot),
-                Message::Move { task: slot, to: 0 },
+                Message::Pause(Subject::of(slot)),
+                Message::Resume(Subject::of(slot)),
+                Message::Kill(Subject::of(slot)),
+                Message::Move { task: Subject::of(slot), to: 0 },
             ] {
                 wait_for("room in a mailbox", || schedule::send(core.number, message))?;
             }

@@ -1,12 +1,8 @@
 //! A `run` of many tasks, some at a time: mapping and clearing their memory
 //! takes a while.
 
-use core::sync::atomic::Ordering;
-
-use umbra_sched::Roles;
-
 use crate::spawn::{self, SpawnError};
-use crate::{cores, log_line, tasks, time, workloads};
+use crate::{log_line, time, workloads};
 
 /// How long one stretch may take before it is left for the next round.
 const STRETCH_NS: u64 = 20_000_000;
@@ -30,7 +26,7 @@ impl Start {
     pub(crate) fn advance(&mut self) {
         let until_ns = time::now_ns() + STRETCH_NS;
         while self.left > 0 {
-            match spawn::second_class(self.workload, self.core.or_else(emptiest)) {
+            match spawn::second_class(self.workload, self.core) {
                 Ok(slot) => (self.last, self.started, self.left) = (slot, self.started + 1, self.left - 1),
                 Err(error) => {
                     self.error = Some(error);
@@ -77,19 +73,4 @@ impl Start {
             None => log_line!(Info, "run: all {} tasks of {} are started", self.started, self.name()),
         }
     }
-}
-
-/// The core with the fewest second-class tasks among those that take any, by
-/// the task table: what was sent a moment ago counts already. Of equal ones
-/// rather one that serves no bursts. Bound: cores times slots.
-fn emptiest() -> Option<u8> {
-    let roles = |core: &cores::Core| Roles(core.roles.load(Ordering::Acquire));
-    let crowd = |core: &cores::Core| {
-        let here = |task: &tasks::Task| task.core.load(Ordering::Acquire) == core.number;
-        tasks::second_class().filter(|(_, task)| !task.phase().is_over() && here(task)).count()
-    };
-    cores::all()
-        .filter(|core| roles(core).has(Roles::SECOND_CLASS))
-        .min_by_key(|core| (crowd(core), roles(core).has(Roles::FIRST_CLASS)))
-        .map(|core| core.number)
 }
