@@ -6,7 +6,8 @@ use umbra_model::registers::Outcome;
 use crate::decode::Special;
 use crate::entries::Caller;
 use crate::internals::GuestRegisters;
-use crate::model::{model, restore};
+use crate::model::model;
+use crate::rota::restore;
 
 /// The guest did what raises #GP on the real machine.
 const FAULT: i32 = 75;

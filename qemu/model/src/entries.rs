@@ -5,7 +5,7 @@
 use std::ffi::{c_uint, c_void};
 
 use crate::emulate::special_reached;
-use crate::model::{limit_reached, start_reached};
+use crate::rota::{limit_reached, start_reached};
 
 /// What translated code leaves behind when it calls.
 #[derive(Clone, Copy, Debug)]

@@ -58,7 +58,7 @@ impl CpuState {
         // SAFETY: both functions read the flags; the field is checked by them.
         unsafe {
             if !(qemu.has_flags)(self.0, USE_ICOUNT) {
-                return Err("run it with -icount shift=0,sleep=off".into());
+                return Err("it runs without -icount shift=0,sleep=off".into());
             }
             let flags: *mut u32 = self.0.add(FLAGS).cast();
             *flags = *flags & !USE_ICOUNT | PARALLEL;

@@ -6,7 +6,8 @@
 //! - [`translate`]: what is put into translated code;
 //! - [`accesses`]: loads and stores, with their physical addresses;
 //! - [`emulate`]: CPUID, RDMSR, WRMSR, RDPMC, PAUSE, answered in place;
-//! - [`turns`]: who runs when; [`model`]: carries it out and keeps the clocks;
+//! - [`turns`]: who runs when; [`rota`]: carries it out; [`clock`]: what the
+//!   guest's clocks show; [`model`]: the state behind all of it;
 //! - [`api`], [`internals`]: QEMU's functions, and the checks without which
 //!   the plugin refuses to run. It needs more than the plugin interface
 //!   promises (writing registers, leaving a block, the clock), so it is tied
@@ -25,12 +26,14 @@
 mod accesses;
 mod api;
 mod arguments;
+mod clock;
 mod decode;
 mod emulate;
 mod entries;
 mod internals;
 mod model;
 mod report;
+mod rota;
 mod translate;
 mod turns;
 
@@ -83,7 +86,7 @@ pub unsafe extern "C" fn qemu_plugin_install(
 }
 
 fn refusal(why: String) -> String {
-    format!("this QEMU is not the one the model was made for (10.0): {why}")
+    format!("this is not QEMU 10.0 as the model needs it: {why}")
 }
 
 /// Ends the emulator at once with one line.

@@ -1,26 +1,27 @@
-//! The running model: its state, the rota carried out, the clocks.
+//! The running model: its state, each vCPU's time and counts.
 //!
-//! All of it belongs to the one emulating thread. QEMU's main thread only
-//! calls the clock and idle hooks, which read the atomics of [`SHARED`].
+//! All of it belongs to the one emulating thread (see [`crate::clock`] for
+//! what the main thread reads).
 //!
 //! Translated code counts instructions into one word a vCPU, and memory adds
 //! stalls to it; at [`LIMIT`] the block is not entered. A vCPU whose turn it
-//! is not has its word there already. No function that calls back into QEMU
-//! holds a reference to the model across the call.
+//! is not has its word there already.
 
 use std::ffi::{c_int, c_uint, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Instant;
 
 use umbra_model::registers::{Effect, Raw};
 use umbra_model::{Hierarchy, Registers};
 
 use crate::accesses::Pages;
-use crate::api::{Cpu, PluginId, Qemu, Word};
+use crate::api::{PluginId, Qemu, Word};
 use crate::arguments::Arguments;
-use crate::entries::{Caller, index};
-use crate::internals::{self, CpuState, Hooks, Locked, SkippedTime};
+use crate::clock::{self, elapsed_ticks, virtual_clock};
+use crate::entries::index;
+use crate::internals::{self, CpuState, Hooks, SkippedTime};
+use crate::rota::thread_is_idle;
 use crate::turns::{Phase, Turns};
 use crate::{refuse, report, translate};
 
@@ -30,34 +31,8 @@ pub(crate) const LIMIT: u64 = 1 << 63;
 const SCALE: u64 = 1024;
 /// The same when the other thread of the core runs too: each gets 5/8 of it.
 const SHARED_CORE: u64 = SCALE * 8 / 5;
-/// The modelled part begins at a multiple of this many seconds.
-const START_SECONDS: u64 = 10;
 
 static MODEL: AtomicPtr<Model> = AtomicPtr::new(ptr::null_mut());
-static SHARED: Shared = Shared {
-    global: AtomicU64::new(0),
-    skipped_seen: AtomicU64::new(0),
-    mhz: AtomicU64::new(1),
-    idle: AtomicBool::new(true),
-    between: AtomicBool::new(false),
-    thread: AtomicU64::new(0),
-    skipped: AtomicPtr::new(ptr::null_mut()),
-};
-
-/// What both threads read.
-struct Shared {
-    /// Global time in cycles.
-    global: AtomicU64,
-    /// Skipped nanoseconds that global time contains.
-    skipped_seen: AtomicU64,
-    mhz: AtomicU64,
-    idle: AtomicBool,
-    /// Timers are run: the clock shows global time.
-    between: AtomicBool,
-    /// The emulating thread.
-    thread: AtomicU64,
-    skipped: AtomicPtr<SkippedTime>,
-}
 
 /// One vCPU.
 pub(crate) struct Vcpu {
@@ -84,8 +59,9 @@ pub(crate) struct Model {
     pub(crate) started: bool,
     pub(crate) begun: Instant,
     pub(crate) words: Word,
-    turns: Turns,
-    ready: bool,
+    pub(crate) turns: Turns,
+    /// Whether what was assumed about QEMU has been tried out.
+    pub(crate) ready: bool,
 }
 
 /// The model.
@@ -100,7 +76,7 @@ pub(crate) unsafe fn model() -> &'static mut Model {
 impl Model {
     /// Called once, when the plugin is loaded.
     pub(crate) fn install(qemu: Qemu, id: PluginId, arguments: Arguments, vcpus: usize) {
-        SHARED.mhz.store(arguments.machine.clock_mhz, Ordering::Relaxed);
+        clock::set_rate(arguments.machine.clock_mhz);
         // SAFETY: plain registrations.
         let scoreboard = unsafe { (qemu.new_scoreboard)(64) };
         let model = Self {
@@ -197,15 +173,15 @@ impl Model {
         }
     }
 
-    fn is_active(&self, at: usize) -> bool {
+    pub(crate) fn is_active(&self, at: usize) -> bool {
         let state = self.vcpus[at].state;
         // SAFETY: reads the vCPU's state on its own thread.
         !state.is_halted() || unsafe { (self.qemu.has_work)(state.0) }
     }
 
-    fn begin_quantum(&mut self) {
-        let active: Vec<bool> = (0..self.vcpus.len()).map(|at| self.is_active(at)).collect();
-        self.turns.begin_quantum(|at| active[at]);
+    pub(crate) fn begin_quantum(&mut self) {
+        let active = (0..self.vcpus.len()).fold(0u64, |set, at| set | u64::from(self.is_active(at)) << at);
+        self.turns.begin_quantum(|at| active >> at & 1 != 0);
         let threads = self.arguments.machine.threads_per_core;
         for at in 0..self.vcpus.len() {
             let core = at / threads * threads;
@@ -216,7 +192,7 @@ impl Model {
     }
 
     /// Opens the way for the vCPU whose turn it is; for all when idle.
-    fn hand_over(&mut self) {
+    pub(crate) fn hand_over(&mut self) {
         let phase = self.turns.phase();
         for (at, vcpu) in self.vcpus.iter_mut().enumerate() {
             vcpu.state.set_open(phase == Phase::Idle || phase == Phase::Turn(at));
@@ -232,15 +208,13 @@ impl Model {
         self.publish();
     }
 
-    fn publish(&self) {
-        SHARED.global.store(self.turns.global(), Ordering::Relaxed);
-        SHARED.idle.store(self.turns.phase() == Phase::Idle, Ordering::Release);
+    pub(crate) fn publish(&self) {
+        clock::publish(self.turns.global(), self.turns.phase() == Phase::Idle);
     }
 
     /// Finds the words and tries out what was assumed; once, in the first block.
-    fn prepare(&mut self, running: usize) -> Result<(), String> {
-        // SAFETY: asks for the caller's own identity.
-        SHARED.thread.store(unsafe { libc::pthread_self() }, Ordering::Relaxed);
+    pub(crate) fn prepare(&mut self, running: usize) -> Result<(), String> {
+        clock::adopt_thread();
         for at in 0..self.vcpus.len() {
             let number = c_uint::try_from(at).unwrap_or(0);
             // SAFETY: the vCPU exists.
@@ -250,152 +224,6 @@ impl Model {
         }
         self.ready = true;
         Ok(())
-    }
-}
-
-/// Ends the turn that is over. The big lock is held.
-unsafe fn finish_turn() {
-    // SAFETY: the emulating thread; the reference ends before the timers run.
-    let run_timers = unsafe {
-        let model = model();
-        if model.turns.finish_turn() {
-            model.hand_over();
-            return;
-        }
-        let anyone = (0..model.vcpus.len()).any(|at| model.is_active(at));
-        model.turns.close_quantum(anyone);
-        model.hierarchy.advance(model.turns.global());
-        model.publish();
-        model.qemu.run_timers
-    };
-    SHARED.between.store(true, Ordering::Relaxed);
-    // SAFETY: with the lock, on the emulating thread, as QEMU's own loop does.
-    unsafe { run_timers() };
-    SHARED.between.store(false, Ordering::Relaxed);
-    // SAFETY: the emulating thread.
-    unsafe { model().begin_quantum() };
-}
-
-/// A vCPU woke while all were idle: time has jumped. The big lock is held.
-unsafe fn end_idling() {
-    // SAFETY: the emulating thread.
-    let model = unsafe { model() };
-    let skipped = skipped();
-    let seen = SHARED.skipped_seen.swap(skipped, Ordering::Relaxed);
-    model.turns.jump(cycles(skipped - seen));
-    model.hierarchy.advance(model.turns.global());
-    model.begin_quantum();
-}
-
-/// A block was reached with the vCPU's word at its limit.
-///
-/// # Safety
-/// Called by translated code, which the state is restored from.
-pub(crate) unsafe fn limit_reached(at: usize, caller: Caller) {
-    // SAFETY: the emulating thread.
-    if unsafe { !may_stay(at) } {
-        // SAFETY: the caller's state.
-        unsafe { leave(at, caller) }
-    }
-}
-
-unsafe fn may_stay(at: usize) -> bool {
-    // SAFETY: the emulating thread; references end before calls that may call back.
-    unsafe {
-        let qemu = model().qemu;
-        if !model().ready {
-            let _locked = Locked::take(&qemu);
-            let prepared = model().prepare(at);
-            if let Err(why) = prepared {
-                refuse(&why);
-            }
-        }
-        let phase = model().turns.phase();
-        if phase == Phase::Turn(at) {
-            model().settle(at);
-            if model().turns.local(at) < model().turns.end() {
-                model().wind(at);
-                return true;
-            }
-            let _locked = Locked::take(&qemu);
-            finish_turn();
-        } else if phase == Phase::Idle {
-            let _locked = Locked::take(&qemu);
-            end_idling();
-        }
-        model().turns.phase() == Phase::Turn(at)
-    }
-}
-
-/// Leaves the block before its next instruction and lets another vCPU run.
-///
-/// # Safety
-/// As [`limit_reached`]; nothing on the stack may need dropping.
-unsafe fn leave(at: usize, caller: Caller) -> ! {
-    // SAFETY: the vCPU is the one that called.
-    unsafe {
-        let qemu = model().qemu;
-        let vcpu = &model().vcpus[at];
-        vcpu.state.set_open(model().turns.phase() == Phase::Idle);
-        let cpu = vcpu.state.0;
-        (qemu.request_exit)(cpu);
-        restore(&qemu, cpu, caller);
-        (qemu.leave_loop)(cpu)
-    }
-}
-
-/// Makes the guest's registers those before the instruction that called.
-///
-/// # Safety
-/// As [`limit_reached`].
-pub(crate) unsafe fn restore(qemu: &Qemu, cpu: Cpu, caller: Caller) {
-    // SAFETY: the address lies in the calling block; QEMU looks two bytes before
-    // a return address for the call.
-    if unsafe { !(qemu.restore_state)(cpu, caller.return_address - 2) } {
-        refuse("a block's state cannot be restored");
-    }
-}
-
-/// The first block of the modelled part was reached.
-///
-/// # Safety
-/// As [`limit_reached`].
-pub(crate) unsafe fn start_reached(at: usize, caller: Caller) {
-    // SAFETY: the emulating thread.
-    unsafe {
-        let model = model();
-        if model.started || model.turns.phase() != Phase::Turn(at) {
-            return;
-        }
-        model.settle(at);
-        let step = model.arguments.machine.clock_mhz * 1_000_000 * START_SECONDS;
-        let now = model.turns.local(at);
-        model.turns.restart((now / step + 1) * step);
-        model.hierarchy = Hierarchy::new(&model.arguments.machine, model.arguments.quantum);
-        model.hierarchy.advance(model.turns.global());
-        model.registers = Registers::new(&model.arguments.machine);
-        model.vcpus.iter_mut().for_each(|vcpu| {
-            vcpu.raw = Raw::default();
-            vcpu.pages.clear();
-        });
-        model.started = true;
-        model.begun = Instant::now();
-        let qemu = model.qemu;
-        let cpu = model.vcpus[at].state.0;
-        model.begin_quantum();
-        (qemu.flush_blocks)(cpu);
-        leave_started(at, caller)
-    }
-}
-
-unsafe fn leave_started(at: usize, caller: Caller) -> ! {
-    // SAFETY: as the callers'.
-    unsafe {
-        let qemu = model().qemu;
-        let cpu = model().vcpus[at].state.0;
-        (qemu.request_exit)(cpu);
-        restore(&qemu, cpu, caller);
-        (qemu.leave_loop)(cpu)
     }
 }
 
@@ -418,9 +246,7 @@ unsafe fn begin_vcpu(number: c_uint) -> Result<(), String> {
     }
     state.choose_flags(&qemu)?;
     if model.vcpus.is_empty() {
-        let skipped = SkippedTime::find(&qemu)?;
-        SHARED.skipped_seen.store(skipped.nanoseconds(), Ordering::Relaxed);
-        SHARED.skipped.store(Box::into_raw(Box::new(skipped)), Ordering::Release);
+        clock::set_skipped(SkippedTime::find(&qemu)?);
         internals::hook(&qemu, &Hooks { virtual_clock, elapsed_ticks, thread_is_idle })?;
     }
     // SAFETY: the vCPU exists; its word may move until all do.
@@ -438,71 +264,6 @@ unsafe fn begin_vcpu(number: c_uint) -> Result<(), String> {
         counter_vector: 0,
     });
     Ok(())
-}
-
-/// QEMU_CLOCK_VIRTUAL, in nanoseconds.
-unsafe extern "C" fn virtual_clock() -> i64 {
-    // Cycles times 1000 over MHz, without overflow for as long as a run may take.
-    let mhz = SHARED.mhz.load(Ordering::Relaxed);
-    let cycles = clock();
-    let nanoseconds = cycles / mhz * 1000 + cycles % mhz * 1000 / mhz;
-    i64::try_from(nanoseconds).unwrap_or(i64::MAX)
-}
-
-/// The timestamp counter, in cycles.
-unsafe extern "C" fn elapsed_ticks() -> i64 {
-    i64::try_from(clock()).unwrap_or(i64::MAX)
-}
-
-/// The running vCPU's own time; outside of guest code, global time.
-fn clock() -> u64 {
-    // SAFETY: asks for the caller's own identity.
-    let here = unsafe { libc::pthread_self() } == SHARED.thread.load(Ordering::Relaxed);
-    if here && !SHARED.between.load(Ordering::Relaxed) {
-        // SAFETY: the emulating thread, and no caller holds a reference.
-        let model = unsafe { model() };
-        if let Phase::Turn(at) = model.turns.phase()
-            && model.vcpus[at].state.is_running()
-        {
-            return model.now(at);
-        }
-    }
-    let unseen = skipped().saturating_sub(SHARED.skipped_seen.load(Ordering::Relaxed));
-    SHARED.global.load(Ordering::Relaxed) + cycles(unseen)
-}
-
-fn skipped() -> u64 {
-    // SAFETY: null or a value that lives for ever.
-    unsafe { SHARED.skipped.load(Ordering::Acquire).as_ref() }.map_or(0, |skipped| skipped.nanoseconds())
-}
-
-/// Rounded up, so that a timer that was jumped to has expired.
-fn cycles(nanoseconds: u64) -> u64 {
-    (nanoseconds * SHARED.mhz.load(Ordering::Relaxed)).div_ceil(1000)
-}
-
-/// Whether a halted vCPU without work has nothing to do. On the emulating
-/// thread this is where a turn ends by HLT or by waiting for a start-up
-/// message; the big lock is held.
-unsafe extern "C" fn thread_is_idle(cpu: Cpu) -> bool {
-    // SAFETY: asks for the caller's own identity.
-    if unsafe { libc::pthread_self() } == SHARED.thread.load(Ordering::Relaxed) {
-        // SAFETY: the emulating thread; references end before calls that may call back.
-        unsafe {
-            if !model().ready {
-                return true;
-            }
-            if let Phase::Turn(at) = model().turns.phase()
-                && model().vcpus[at].state.0 == cpu
-            {
-                model().settle(at);
-                finish_turn();
-                return model().turns.phase() == Phase::Idle;
-            }
-        }
-        return true;
-    }
-    SHARED.idle.load(Ordering::Acquire)
 }
 
 /// A pointer-sized number for QEMU to hand back.
