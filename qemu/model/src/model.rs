@@ -15,7 +15,7 @@ use std::time::Instant;
 use umbra_model::registers::{Effect, Raw};
 use umbra_model::{Hierarchy, Registers};
 
-use crate::accesses::Pages;
+use crate::accesses::{Pages, forget_line};
 use crate::api::{PluginId, Qemu, Word};
 use crate::arguments::Arguments;
 use crate::clock::{self, elapsed_ticks, virtual_clock};
@@ -197,6 +197,7 @@ impl Model {
         for (at, vcpu) in self.vcpus.iter_mut().enumerate() {
             vcpu.state.set_open(phase == Phase::Idle || phase == Phase::Turn(at));
             if phase != Phase::Turn(at) {
+                forget_line(at);
                 // SAFETY: a word of the scoreboard.
                 unsafe { *vcpu.word = LIMIT }
                 vcpu.settled_word = LIMIT;
