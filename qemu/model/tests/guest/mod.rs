@@ -4,9 +4,10 @@
 //! never called here, only written to a file.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::{env, fs, process};
+use std::time::{Duration, Instant};
+use std::{env, fs, process, thread};
 
 use umbra_qemu::{Modelled, ModelledQemu, ensure_modelled_qemu, modelled_command};
 
@@ -119,7 +120,7 @@ impl Bench {
     pub(crate) fn run_from(&self, start: u64, machine: &str, scripts: &[Vec<Op>]) -> Outcome {
         let serial = self.folder.join("serial");
         let mut child = self.start(start, machine, scripts, &serial);
-        let status = child.wait().expect("QEMU");
+        let status = wait(&mut child);
         let mut errors = String::new();
         if let Some(mut stream) = child.stderr.take() {
             std::io::Read::read_to_string(&mut stream, &mut errors).expect("messages");
@@ -164,6 +165,22 @@ impl Drop for Bench {
     fn drop(&mut self) {
         // What is left in a temporary folder does no harm.
         let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Waits for the end, but not for ever: a guest that hangs is a failed test.
+fn wait(child: &mut Child) -> ExitStatus {
+    const LONGEST: Duration = Duration::from_secs(300);
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("QEMU") {
+            return status;
+        }
+        if begun.elapsed() > LONGEST {
+            child.kill().expect("QEMU ends");
+            panic!("the guest hangs");
+        }
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
