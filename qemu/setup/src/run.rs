@@ -1,5 +1,8 @@
 //! The command line of a modelled run. What is in it is needed for time and
-//! output to be the same in every run; the caller adds disks and devices.
+//! output to be the same in every run; the caller adds the board (`-machine`),
+//! disks, the serial line and whatever ends QEMU. The plugin itself ends it with
+//! 75 when the guest does what raises #GP on the real machine, and with 77 when
+//! QEMU is not as the model needs it.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -60,7 +63,8 @@ pub fn modelled_command(qemu: &ModelledQemu, run: &Modelled) -> Result<Command, 
     command
         .args(["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"])
         .args(["-rtc", "base=2026-01-01T00:00:00,clock=vm"])
-        .args(["-nodefaults", "-no-reboot", "-display", "none"])
+        // No display is shown, but boot loaders of the BIOS want a screen to write to.
+        .args(["-nodefaults", "-no-reboot", "-display", "none", "-vga", "std"])
         .args(["-cpu", processor])
         .args(["-smp", &smp, "-m", &format!("{}M", run.memory_mib)])
         .args(["-plugin", &plugin]);
