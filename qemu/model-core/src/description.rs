@@ -103,6 +103,9 @@ pub struct Allocation {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
+    /// Its name in the file.
+    #[serde(skip)]
+    pub name: String,
     /// One line for people.
     pub about: String,
     /// Whose registers.
@@ -150,7 +153,9 @@ impl Description {
         let mut machines: BTreeMap<String, Self> =
             toml::from_str(text).map_err(|error| format!("machine file: {}", error.message()))?;
         match machines.remove(name) {
-            Some(machine) => machine.checked().map_err(|wrong| format!("machine {name}: {wrong}")),
+            Some(machine) => Self { name: name.into(), ..machine }
+                .checked()
+                .map_err(|wrong| format!("machine {name}: {wrong}")),
             None => {
                 let names: Vec<&str> = machines.keys().map(String::as_str).collect();
                 Err(format!("no machine is named {name:?}; there are {}", names.join(", ")))

@@ -250,7 +250,11 @@ fn cpuid_describes_the_machine() {
     assert_eq!(ask(0x10, 3), [0x59, 0, 4, 7]);
     let [denominator, numerator, crystal, _] = ask(0x15, 0);
     assert_eq!(u64::from(crystal) * u64::from(numerator) / u64::from(denominator), 2_000_000_000);
-    assert_eq!(registers.cpuid(0, 0x8000_0002, 0, [1; 4]), None);
+    let name: Vec<u8> =
+        (0x8000_0002..=0x8000_0004).flat_map(|leaf| ask(leaf, 0)).flat_map(u32::to_le_bytes).collect();
+    assert_eq!(String::from_utf8_lossy(&name).trim_end_matches('\0'), "Umbra machine model xeon4");
+    assert_eq!(name.len(), 48);
+    assert_eq!(registers.cpuid(0, 0x8000_0008, 0, [1; 4]), None);
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub(super) fn answer(
         (Vendor::Amd, 0x8000_0001) => {
             Some([AMD_SIGNATURE, ebx, ecx | AMD_TOPOLOGY | AMD_CORE_COUNTERS | AMD_L3_COUNTERS, edx])
         }
+        (_, 0x8000_0002..=0x8000_0004) => Some(brand(&machine.name, leaf - 0x8000_0002)),
         (Vendor::Amd, 0x8000_001D) => Some(cache(machine, subleaf)),
         (Vendor::Amd, 0x8000_001E) => {
             let (thread, per_core) = (small(thread), small(machine.threads_per_core));
@@ -72,6 +73,14 @@ pub(super) fn answer(
         (Vendor::Amd, 0x8000_000B..=0x8000_001F) => Some(NOTHING),
         _ => None,
     }
+}
+
+/// A third of the 48 bytes that name the processor, zeros at the end.
+fn brand(name: &str, third: u32) -> [u32; 4] {
+    let text = format!("Umbra machine model {name}");
+    let mut bytes =
+        text.bytes().take(47).chain(std::iter::repeat(0)).skip(16 * usize::try_from(third).unwrap_or(0));
+    [0; 4].map(|_: u32| u32::from_le_bytes([0; 4].map(|_: u8| bytes.next().unwrap_or(0))))
 }
 
 /// Leaf 4 of Intel, 8000001DH of AMD; the same fields.
