@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, channel, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -48,14 +48,14 @@ impl Guest {
     pub(crate) fn start(machine: &Machine, log: Option<&Path>) -> Result<Self> {
         let terminal = machine.serial == Serial::Terminal;
         let log = log.map(create).transpose()?;
-        let mut command = Command::new(super::program());
-        command.args(machine.arguments()).stdout(Stdio::piped());
+        let mut command = machine.command();
+        command.stdout(Stdio::piped());
         command.stdin(if terminal { Stdio::inherit() } else { Stdio::piped() });
         if let Some(log) = &log {
             command.stderr(log.try_clone()?);
         }
         let mut child =
-            command.spawn().with_context(|| format!("cannot start {}", super::program().display()))?;
+            command.spawn().with_context(|| format!("cannot start {}", machine.program().display()))?;
         let output = read_all(child.stdout.take().context("QEMU has no output")?);
         let input = child.stdin.take().map(write_all);
         Ok(Self { child, output, input, splitter: Splitter::default(), log, records: Vec::new() })

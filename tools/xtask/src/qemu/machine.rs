@@ -5,10 +5,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::Result;
 use clap::ValueEnum;
 
+use super::Model;
 use super::firmware::Uefi;
 use crate::image::Images;
 
@@ -57,6 +59,9 @@ pub(crate) struct Machine {
     /// Whether one instruction takes one virtual nanosecond, on one thread,
     /// so that runs repeat exactly.
     pub(crate) counted: bool,
+    /// The model of caches, memory and counters that the machine runs under,
+    /// or none for plain emulation.
+    pub(crate) model: Option<Model>,
     /// Whether a reset restarts the machine instead of ending QEMU.
     pub(crate) may_reboot: bool,
     /// More of the user's own.
@@ -80,6 +85,7 @@ impl Machine {
             memory: "1G".to_owned(),
             serial: Serial::Pipe,
             counted: false,
+            model: None,
             may_reboot: false,
             extra: Vec::new(),
         })
@@ -87,18 +93,10 @@ impl Machine {
 
     /// The arguments, without the program.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = Vec::new();
+        let mut arguments: Vec<OsString> =
+            self.model.as_ref().map_or_else(|| self.plain(), |model| model.arguments.clone());
         let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
-        add(&["-machine", "q35", "-cpu", "max", "-smp", &self.cpus.to_string(), "-m", &self.memory]);
-        add(&["-accel", if self.counted { "tcg,thread=single" } else { "tcg,thread=multi" }]);
-        if self.counted {
-            add(&["-icount", "shift=0,sleep=off"]);
-        }
-        add(&["-display", "none", "-nic", "none"]);
-        add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
-        if !self.may_reboot {
-            add(&["-no-reboot"]);
-        }
+        add(&["-machine", "q35", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
         if let Some(uefi) = &self.uefi {
             add(&["-drive", &format!("if=pflash,format=raw,readonly=on,file={}", value(&uefi.code))]);
             add(&["-drive", &format!("if=pflash,format=raw,file={}", value(&uefi.variables))]);
@@ -124,9 +122,40 @@ impl Machine {
         arguments
     }
 
+    /// Processors, memory and clock under plain emulation.
+    fn plain(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = Vec::new();
+        let mut add = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
+        add(&["-cpu", "max", "-smp", &self.cpus.to_string(), "-m", &self.memory]);
+        add(&["-accel", if self.counted { "tcg,thread=single" } else { "tcg,thread=multi" }]);
+        if self.counted {
+            add(&["-icount", "shift=0,sleep=off"]);
+        }
+        add(&["-display", "none", "-nic", "none"]);
+        if !self.may_reboot {
+            add(&["-no-reboot"]);
+        }
+        arguments
+    }
+
+    /// The program that emulates it.
+    pub(crate) fn program(&self) -> OsString {
+        self.model.as_ref().map_or_else(super::program, |model| model.program.clone())
+    }
+
+    /// QEMU as a command.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(self.program());
+        command.args(self.arguments());
+        for (key, value) in self.model.iter().flat_map(|model| &model.environment) {
+            command.env(key, value);
+        }
+        command
+    }
+
     /// The whole command line as a shell would take it.
     pub(crate) fn command_line(&self) -> String {
-        let words = std::iter::once(super::program()).chain(self.arguments());
+        let words = std::iter::once(self.program()).chain(self.arguments());
         words.map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
     }
 }

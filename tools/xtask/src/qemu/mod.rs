@@ -6,12 +6,14 @@ pub(crate) mod guest;
 pub(crate) mod libtest;
 mod lines;
 pub(crate) mod machine;
+mod model;
 pub(crate) mod outcome;
 mod screen;
 mod terminal;
 
 pub(crate) use guest::{Guest, Received};
 pub(crate) use machine::{Firmware, Machine, Serial};
+pub(crate) use model::Model;
 pub(crate) use outcome::Outcome;
 pub(crate) use screen::plain;
 pub(crate) use terminal::Terminal;
