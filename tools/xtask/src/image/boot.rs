@@ -1,6 +1,6 @@
 //! The image builder in `boot/`.
 //!
-//! Its first build compiles the boot loader's five stages, which takes up to
+//! Its first build compiles the boot loader's five stages, which takes two to
 //! five minutes and which cargo hides; hence the heartbeat. Its directory is
 //! never cleaned.
 
@@ -18,9 +18,7 @@ pub(super) fn build(toolchain: &Toolchain) -> Result<PathBuf> {
     if built.is_file() {
         say::step("building the image builder");
     } else {
-        say::step(
-            "building the image builder and the boot loader (the first time this takes 1 to 5 minutes)",
-        );
+        say::step("building the image builder and the boot loader (the first time this takes some minutes)");
     }
     let mut cargo = toolchain.boot_cargo("build");
     cargo.arg("--locked");
