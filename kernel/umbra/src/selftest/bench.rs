@@ -118,7 +118,7 @@ fn prediction(overhead: u64) -> u64 {
     let (relation, system) = (Relation::usual(true), System::default());
     let eight = least(1_000, || {
         for second in black_box(&pairs) {
-            black_box(score(black_box(&pairs[0]), second, relation, &system));
+            black_box(&score(black_box(&pairs[0]), second, relation, &system));
         }
     });
     eight.saturating_sub(overhead) / 8
