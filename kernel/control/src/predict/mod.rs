@@ -150,7 +150,7 @@ impl Score {
     /// In 64 bits throughout: values are at most 1, so products need no check.
     fn summed_up(self) -> Self {
         let used = [self.cache, self.read, self.write, self.disk, self.network];
-        let free = used.iter().fold(complement(self.cores), |free, used| free * complement(*used) >> 16);
+        let free = used.iter().fold(complement(self.cores), |free, used| (free * complement(*used)) >> 16);
         let overlap = u64::from(ONE) - free.min(u64::from(ONE));
         let sum = overlap * u64::from(OVERLAP_WEIGHT)
             + u64::from(self.pattern) * u64::from(PATTERN_WEIGHT)
