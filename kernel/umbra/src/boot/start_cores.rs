@@ -76,6 +76,7 @@ extern "sysv64" fn enter(argument: u64) -> ! {
     // SAFETY: the boot core has chosen the mode; the interrupt table is loaded.
     unsafe { apic::enable() };
     apic::mask_timer();
+    crate::hardware::arrive(core.number);
     core.online.store(1, Ordering::Release);
     super::bandwidth::take_part(core.number);
     while !cores::are_running() {
