@@ -39,9 +39,9 @@ pub(in crate::shell) fn show(reply: Reply) {
     let topology = &found.inventory.topology;
     let per_core = topology.threads_per_core();
     let source = message(format_args!(
-        "{} core{} run; {per_core} thread{} a core, from CPUID leaf {:X}H",
+        "{} core{}; {per_core} thread{} a core, from CPUID leaf {:X}H",
         cores::count(),
-        if cores::count() == 1 { "" } else { "s" },
+        if cores::count() == 1 { " runs" } else { "s run" },
         if per_core == 1 { "" } else { "s" },
         topology.source
     ));
