@@ -153,6 +153,12 @@ pub trait Monitor {
 pub trait Topology {
     /// The cores that run.
     fn cores(&self) -> CoreSet;
+    /// The threads of the physical core that `core` is one of, itself included;
+    /// itself alone unless the machine knows better. While a first-class core is
+    /// dedicated, no second-class task runs on any of them.
+    fn siblings(&self, core: CoreId) -> CoreSet {
+        CoreSet::only(core)
+    }
     /// The roles of a core, as the core itself last confirmed them.
     fn roles(&self, core: CoreId) -> Roles;
     /// Slots in use are below this number (at most 128).
@@ -184,8 +190,9 @@ pub enum Action {
         /// Where to.
         to: CoreId,
     },
-    /// Make a core first-class alone: its second-class tasks are pushed to
-    /// other cores that may run them, then its tick goes off.
+    /// Make a core first-class alone: its second-class tasks, and those of the
+    /// other threads of its physical core, are pushed to other cores that may run
+    /// them, then its tick goes off.
     Dedicate(CoreId),
     /// Give such a core back to second-class tasks.
     Share(CoreId),

@@ -83,7 +83,7 @@ pub const fn initial_roles(core: u8, count: u8) -> Roles {
 /// Why a change of roles was not begun. Nothing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// No role at all, or bits that are none.
+    /// Bits that are no roles.
     NoRole(u8),
     /// Control stays on the core that has it: the console and the clock are there.
     ControlStays,
@@ -94,7 +94,7 @@ pub enum Refused {
 impl core::fmt::Display for Refused {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::NoRole(bits) => write!(f, "roles: {bits:#x} names no roles, expected 0x1 to 0xf"),
+            Self::NoRole(bits) => write!(f, "roles: {bits:#x} names no roles, expected at most 0xf"),
             Self::ControlStays => f.write_str("roles: the control role cannot be moved"),
             Self::LastCore => f.write_str("roles: no other core takes second-class tasks"),
         }
@@ -171,12 +171,14 @@ impl CoreRoles {
         self.confirmed.has(role) && self.desired.has(role)
     }
 
-    /// Sets what the core is to be; also in the middle of a change.
+    /// Sets what the core is to be; also in the middle of a change. A core
+    /// without any role idles, as the other thread of a first-class core does
+    /// while that is dedicated.
     ///
     /// # Errors
     /// Says why it may not be that.
     pub const fn request(&mut self, to: Roles) -> Result<(), Refused> {
-        if to.0 == 0 || !Roles::ALL.has(to) {
+        if !Roles::ALL.has(to) {
             return Err(Refused::NoRole(to.0));
         }
         if to.has(Roles::CONTROL) != self.confirmed.has(Roles::CONTROL) {

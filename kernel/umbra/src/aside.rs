@@ -12,7 +12,7 @@ use crate::cells::Handed;
 use crate::schedule::{self, Message};
 use crate::spawn::{self, SpawnError};
 use crate::tasks::{self, Phase};
-use crate::{first_class, memory};
+use crate::{first_class, hardware, memory};
 
 /// Most memory a shadow works on. A larger sampled working set is cut to it,
 /// which the monitor's counts then show.
@@ -98,6 +98,7 @@ impl Aside {
         self.cycles.store(0, Ordering::Relaxed);
         self.number.fetch_add(1, Ordering::Relaxed);
         let counters = &tasks::at(self.slot).counters;
+        counters.restart_counted();
         counters.publish(0, &Meter::default(), 0);
         self.done.store(false, Ordering::Release);
         let core = tasks::at(self.slot).core.load(Ordering::Relaxed);
@@ -143,12 +144,16 @@ impl Aside {
 /// The published counts of a slot, under a generation of the caller's.
 pub(crate) fn counts_of(slot: u16, generation: u32) -> Counts {
     let counters = &tasks::at(slot).counters;
+    let counted = |index: usize, is_counted| match counters.counted.get(index) {
+        Some(count) if is_counted => Count::Counted(count.load(Ordering::Relaxed)),
+        _ => Count::Unknown,
+    };
     Counts {
         generation,
         units: counters.units.load(Ordering::Acquire),
         cycles: counters.cycles_now(),
-        instructions: Count::Unknown,
-        llc_misses: Count::Unknown,
+        instructions: counted(0, hardware::counters::are_counting()),
+        llc_misses: counted(1, hardware::counters::count_misses()),
         read_bytes: counters.read_bytes.load(Ordering::Relaxed),
         written_bytes: counters.written_bytes.load(Ordering::Relaxed),
         sequential_bytes: counters.sequential_bytes.load(Ordering::Relaxed),

@@ -145,6 +145,7 @@ pub(crate) fn release(burst: &Burst) -> Result<(), Refusal> {
     LIVE.late.store(0, Ordering::Relaxed);
     LIVE.cycles.store(0, Ordering::Relaxed);
     LIVE.number.store(burst.number, Ordering::Relaxed);
+    tasks::at(tasks::FIRST).counters.restart_counted();
     tasks::at(tasks::FIRST).counters.publish(0, &Meter::default(), 0);
     LIVE.released_ns.store(time::now_ns(), Ordering::Relaxed);
     LIVE.done.store(false, Ordering::Release);

@@ -11,6 +11,7 @@ use umbra_control::shadow::ShadowPlan;
 use umbra_hw::cpuid::Inventory;
 use umbra_sched::initial_roles;
 
+use crate::hardware::places;
 use crate::schedule::{self, Message, Subject};
 use crate::tasks::{self, Phase};
 use crate::{aside, cores, first_class, memory, time};
@@ -76,6 +77,10 @@ impl Topology for Machine {
         cores::set()
     }
 
+    fn siblings(&self, core: CoreId) -> CoreSet {
+        places::threads(core.0).with(CoreSet::only(core))
+    }
+
     fn roles(&self, core: CoreId) -> Roles {
         Roles(cores::get(core.0).map_or(0, |core| core.roles.load(Ordering::Acquire)))
     }
@@ -135,15 +140,13 @@ impl Actuator for Machine {
                 if !resting.has(Roles::FIRST_CLASS) {
                     return Err(Refusal::NoSuchCore);
                 }
-                let others = cores::all().filter(|other| other.number != core.0);
-                let takes =
-                    |core: &cores::Core| Roles(core.roles.load(Ordering::Acquire)).has(Roles::SECOND_CLASS);
-                if !others.into_iter().any(takes) {
+                let others = self.cores().without(self.siblings(core));
+                if !others.iter().any(|other| self.roles(other).has(Roles::SECOND_CLASS)) {
                     return Err(Refusal::LastCore);
                 }
-                (core.0, Message::Roles(resting.0 & !Roles::SECOND_CLASS.0))
+                return self.divide(core, |core| Roles(resting_roles(core).0 & !Roles::SECOND_CLASS.0));
             }
-            Action::Share(core) => (core.0, Message::Roles(resting_roles(core.0).0)),
+            Action::Share(core) => return self.divide(core, resting_roles),
         };
         if cores::get(core).is_none() {
             return Err(Refusal::NoSuchCore);
@@ -161,10 +164,32 @@ impl Actuator for Machine {
                 here == Some(to.0) && !matches!(phase(task), Phase::Moving | Phase::Empty)
             }
             Action::Dedicate(core) => {
-                self.roles(core).has(Roles::FIRST_CLASS) && !self.roles(core).has(Roles::SECOND_CLASS)
+                let taken = self.siblings(core).iter().any(|core| self.roles(core).has(Roles::SECOND_CLASS));
+                self.roles(core).has(Roles::FIRST_CLASS) && !taken
             }
-            Action::Share(core) => self.roles(core) == resting_roles(core.0),
+            Action::Share(core) => {
+                self.siblings(core).iter().all(|core| self.roles(core) == resting_roles(core.0))
+            }
         }
+    }
+}
+
+impl Machine {
+    /// Asks a first-class core and the threads that share it for roles. When
+    /// one cannot be asked, those that were are asked to rest again.
+    fn divide(self, core: CoreId, roles: impl Fn(u8) -> Roles) -> Result<(), Refusal> {
+        let all = self.siblings(core);
+        if cores::get(core.0).is_none() {
+            return Err(Refusal::NoSuchCore);
+        }
+        let ask = |core: CoreId, roles: Roles| schedule::send(core.0, Message::Roles(roles.0));
+        let Some(deaf) = all.iter().find(|core| !ask(*core, roles(core.0))) else { return Ok(()) };
+        for asked in all.iter().take_while(|core| *core != deaf) {
+            // It took a message just now; if it does not take this one, the
+            // next attempt or the undoing tells it.
+            let _ = ask(asked, resting_roles(asked.0));
+        }
+        Err(Refusal::Busy)
     }
 }
 

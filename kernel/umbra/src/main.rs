@@ -17,6 +17,7 @@ mod epitaph;
 mod exit;
 mod faults;
 mod first_class;
+mod hardware;
 mod heap;
 mod job;
 mod log;
@@ -93,6 +94,10 @@ fn kernel_main(info: &'static mut BootInfo) -> ! {
 
     let clock = clock::calibrate(&inventory, &platform);
     steps.done("clock calibration");
+
+    hardware::detect(&inventory, &platform.nodes);
+    hardware::arrive(cores::CONTROL);
+    steps.done("counters and division");
 
     let count = start_cores::start(&platform.processors, protection);
     start_cores::connect(count).expect("memory for the rings between cores");

@@ -133,7 +133,7 @@ fn create(
     let budget = Demand { stack_bytes, memory_bytes }.budget().map_err(SpawnError::Demand)?;
     let areas = memory::map_task(slot, budget, colours, owner).map_err(SpawnError::Memory)?;
     let task = tasks::at(slot);
-    task.reset(workload, core);
+    task.reset(slot, workload, core);
     task.stack_bottom.store(areas.stack_bottom, Ordering::Relaxed);
     task.mapped_in.store(MAPPINGS.fetch_add(1, Ordering::AcqRel) + 1, Ordering::Release);
     let words = usize::try_from(areas.stack_bytes / 8).unwrap_or(0);

@@ -14,6 +14,7 @@ use umbra_control::machine::TaskId;
 use workload_api::Meter;
 
 use crate::cells::Handed;
+use crate::hardware::division;
 use crate::memory::Areas;
 use crate::{cores, schedule};
 
@@ -108,6 +109,9 @@ pub(crate) struct Counters {
     pub(crate) checksum: AtomicU64,
     /// `cycles` (with the running part) when the last unit was finished.
     pub(crate) progress: AtomicU64,
+    /// What the processor counted: instructions, misses of the last-level
+    /// cache.
+    pub(crate) counted: [AtomicU64; 2],
 }
 
 impl Counters {
@@ -123,6 +127,7 @@ impl Counters {
             working_set_bytes: AtomicU64::new(0),
             checksum: AtomicU64::new(0),
             progress: AtomicU64::new(0),
+            counted: [const { AtomicU64::new(0) }; 2],
         }
     }
 
@@ -134,7 +139,13 @@ impl Counters {
         self.random_accesses.store(meter.random_accesses, Ordering::Relaxed);
         self.checksum.store(checksum, Ordering::Relaxed);
         self.progress.store(self.cycles_now(), Ordering::Relaxed);
+        crate::hardware::counters::charge_current();
         self.units.store(units, Ordering::Release);
+    }
+
+    /// Begins the processor's counts anew. The task is not running.
+    pub(crate) fn restart_counted(&self) {
+        self.counted.iter().for_each(|count| count.store(0, Ordering::Relaxed));
     }
 
     /// Cycles on a core, the running part included. A switch between the two
@@ -167,6 +178,7 @@ impl Counters {
         ] {
             counter.store(0, Ordering::Relaxed);
         }
+        self.restart_counted();
     }
 }
 
@@ -196,6 +208,8 @@ pub(crate) struct Task {
     /// Lowest address of its stack.
     pub(crate) stack_bottom: AtomicU64,
     pub(crate) counters: Counters,
+    /// The class and RMID it works under, as the register takes them.
+    pub(crate) association: AtomicU64,
     /// Stack pointer while it is not running.
     pub(crate) context: Handed<u64>,
     report: Handed<String<REPORT_BYTES>>,
@@ -213,6 +227,7 @@ impl Task {
             mapped_in: AtomicU64::new(0),
             stack_bottom: AtomicU64::new(0),
             counters: Counters::new(),
+            association: AtomicU64::new(0),
             context: Handed::new(0),
             report: Handed::new(String::new()),
             tenancy: Handed::new(None),
@@ -229,10 +244,11 @@ impl Task {
     }
 
     /// Prepares the slot for a new tenant.
-    pub(crate) fn reset(&self, workload: u8, core: u8) {
+    pub(crate) fn reset(&self, slot: u16, workload: u8, core: u8) {
         self.counters.reset();
         self.stop.store(false, Ordering::Relaxed);
         self.workload.store(workload, Ordering::Relaxed);
+        self.association.store(division::association(slot, workload), Ordering::Relaxed);
         self.core.store(core, Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the slot is empty, so the control core is its only user.

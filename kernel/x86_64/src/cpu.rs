@@ -43,6 +43,21 @@ pub unsafe fn write_msr(register: u32, value: u64) {
     unsafe { Msr::new(register).write(value) }
 }
 
+/// Reads a performance counter by its RDPMC index.
+///
+/// # Safety
+/// The counter exists on this processor (an absent one faults).
+#[inline]
+#[must_use]
+pub unsafe fn read_counter(index: u32) -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: the caller vouches that the counter exists.
+    unsafe {
+        asm!("rdpmc", in("ecx") index, out("eax") low, out("edx") high, options(nomem, nostack, preserves_flags));
+    }
+    u64::from(high) << 32 | u64::from(low)
+}
+
 /// Tells the processor that this is a spin loop.
 #[inline]
 pub fn relax() {

@@ -32,6 +32,7 @@ enum Command {
     Image(commands::image::Arguments),
     Test(commands::test::Arguments),
     Bench(commands::bench::Arguments),
+    Inspect(commands::inspect::Arguments),
     Soak(commands::soak::Arguments),
 }
 
@@ -41,6 +42,8 @@ fn main() -> ExitCode {
         Err(error) => return explain(&error),
     };
     let result = match &arguments.command {
+        // It has its own exit status: a failed check is no error.
+        Command::Inspect(arguments) => return commands::inspect::run(arguments),
         Command::Run(arguments) => commands::run::run(arguments),
         Command::Image(arguments) => commands::image::run(arguments),
         Command::Test(arguments) => commands::test::run(arguments),

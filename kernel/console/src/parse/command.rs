@@ -1,6 +1,9 @@
 //! The commands as values. Printing one gives a line that parses to it again.
 
-use super::{JobScale, Level, Mode, ProfileVerb, QuarantineVerb, RoleSet, ShadowVerb, Spec, value::number};
+use super::{
+    DivideVerb, JobScale, Level, Mode, PmuVerb, ProfileVerb, QuarantineVerb, RoleSet, ShadowVerb, Spec,
+    value::number,
+};
 use core::fmt::{self, Display, Formatter};
 
 /// One command, checked; names are borrowed from the line and may still be
@@ -27,6 +30,12 @@ pub enum Command<'a> {
     Policy { set: Option<&'a str> },
     Stats { reset: bool },
     Mem,
+    Hw,
+    Topo,
+    Pmu { verb: PmuVerb, events: Option<&'a str>, core: Option<u8>, task: Option<u16> },
+    Cat { verb: DivideVerb, settings: Option<&'a str>, class: Option<u8> },
+    Mba { verb: DivideVerb, settings: Option<&'a str>, class: Option<u8> },
+    Mon,
     Log { count: Option<u16>, level: Option<Level> },
     Burst { requests: Option<u32> },
     Query { text: &'a str },
@@ -115,6 +124,17 @@ impl Display for Command<'_> {
                 flag(f, "-n", count)?;
                 flag(f, "-l", level)
             }
+            Self::Pmu { verb, events, core, task } => {
+                write!(f, " {verb}")?;
+                optional(f, events)?;
+                flag(f, "-C", core)?;
+                flag(f, "-t", task)
+            }
+            Self::Cat { verb, settings, class } | Self::Mba { verb, settings, class } => {
+                write!(f, " {verb}")?;
+                optional(f, settings)?;
+                flag(f, "-c", class)
+            }
             Self::Query { text } => write!(f, " {text}"),
             Self::Job { scale } => optional(f, scale),
             Self::Mode { mode } => write!(f, " {mode}"),
@@ -156,6 +176,12 @@ impl Command<'_> {
             Self::Policy { .. } => "policy",
             Self::Stats { .. } => "stats",
             Self::Mem => "mem",
+            Self::Hw => "hw",
+            Self::Topo => "topo",
+            Self::Pmu { .. } => "pmu",
+            Self::Cat { .. } => "cat",
+            Self::Mba { .. } => "mba",
+            Self::Mon => "mon",
             Self::Log { .. } => "log",
             Self::Burst { .. } => "burst",
             Self::Query { .. } => "query",

@@ -38,6 +38,10 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A command's name.
     Command,
+    /// Events to count, separated by commas.
+    Events,
+    /// Shares of caches or bandwidth, as `pqos` or resctrl write them.
+    Settings,
     /// All words that follow, as they stand.
     Text,
 }
@@ -80,6 +84,8 @@ impl Display for Kind {
             Self::Roles => "ROLE[,ROLE]",
             Self::Level => "LEVEL",
             Self::Command => "COMMAND",
+            Self::Events => "EVENT[,EVENT]",
+            Self::Settings => "SETTINGS",
             Self::Text => "TEXT",
             Self::Word(words) => return write_list(f, words, "|", "|"),
         })
@@ -102,6 +108,8 @@ impl Display for Meaning {
             Kind::Profile => "the name of a first-class workload",
             Kind::Policy => "a policy's name (see 'policy')",
             Kind::Command => "a command's name (see 'help')",
+            Kind::Events => "events separated by commas (see 'pmu list')",
+            Kind::Settings => "settings such as llc:1=0xf or, in quotes, \"L3:0=f;1=f\"",
             Kind::Text => "words that must all occur, \"words in sequence\" in quotes",
             Kind::Roles => {
                 write_list(f, &Role::NAMES, ", ", " or ")?;

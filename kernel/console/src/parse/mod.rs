@@ -1,8 +1,8 @@
 //! A line of text -> commands.
 //!
-//! `;` separates commands, `#` at the start of a word begins a comment, words
-//! are separated by white space; there are no quotes, since no argument needs
-//! one. Everything else follows from the table [`SPECS`]. An error names what
+//! `;` separates commands except within double quotes, `#` at the start of a word begins a comment, words
+//! are separated by white space; quotes keep `;` and no more, since
+//! no argument has a space. Everything else follows from the table [`SPECS`]. An error names what
 //! was wrong and what was expected, in one line.
 //!
 //! Work is bounded by the line's length times the number of commands; nothing
@@ -23,14 +23,21 @@ pub use kind::{Kind, Meaning};
 pub use nearest::nearest;
 pub use spec::{Flag, Group, Need, Positional, Spec, Syntax};
 pub use table::{SPECS, find};
-pub use words::{JobScale, Level, Mode, ProfileVerb, QuarantineVerb, Role, RoleSet, ShadowVerb};
+pub use words::{
+    DivideVerb, JobScale, Level, Mode, PmuVerb, ProfileVerb, QuarantineVerb, Role, RoleSet, ShadowVerb,
+};
 
 use value::{Value, Values};
 
 /// The commands of a line, in order. What follows an error is still parsed;
 /// whether to go on is the caller's decision.
 pub fn commands(line: &str) -> impl Iterator<Item = Result<Command<'_>, ParseError<'_>>> {
-    without_comment(line).split(';').filter_map(parse_one)
+    let mut quoted = false;
+    let ends_command = move |character: char| {
+        quoted ^= character == '"';
+        character == ';' && !quoted
+    };
+    without_comment(line).split(ends_command).filter_map(parse_one)
 }
 
 /// The line up to its comment.

@@ -28,6 +28,8 @@ pub struct Spec {
 pub enum Group {
     /// Shows something, changes nothing.
     Look,
+    /// What the processor counts and divides.
+    Hardware,
     /// Tasks and cores.
     Tasks,
     /// The line from profile to quarantine.
@@ -38,13 +40,14 @@ pub enum Group {
 
 impl Group {
     /// All, in the order of `help`.
-    pub const ALL: [Self; 4] = [Self::Look, Self::Tasks, Self::Line, Self::Console];
+    pub const ALL: [Self; 5] = [Self::Look, Self::Hardware, Self::Tasks, Self::Line, Self::Console];
 
     /// The heading in `help`.
     #[must_use]
     pub const fn heading(self) -> &'static str {
         match self {
             Self::Look => "Look",
+            Self::Hardware => "Hardware",
             Self::Tasks => "Tasks and cores",
             Self::Line => "Prediction and quarantine",
             Self::Console => "Console and machine",

@@ -1,14 +1,15 @@
 //! Every command, once.
 
 use super::{
-    Command, Flag, Group, JobScale, Kind, Mode, Need, Positional, ProfileVerb, QuarantineVerb, RoleChange,
-    ShadowVerb, Spec,
+    Command, DivideVerb, Flag, Group, JobScale, Kind, Mode, Need, PmuVerb, Positional, ProfileVerb,
+    QuarantineVerb, RoleChange, ShadowVerb, Spec,
 };
 
 const CORE: Kind = Kind::Core;
 const INTERVAL: Kind = Kind::Number { placeholder: "INTERVAL_MS", min: 100, max: 60_000 };
 const COUNT: Kind = Kind::Number { placeholder: "COUNT", min: 1, max: 64 };
 const LINES: Kind = Kind::Number { placeholder: "COUNT", min: 1, max: 10_000 };
+const CLASS: Kind = Kind::Number { placeholder: "CLASS", min: 0, max: 127 };
 const REQUESTS: Kind = Kind::Number { placeholder: "REQUESTS", min: 1, max: 1_000_000 };
 
 /// The command of this name.
@@ -18,7 +19,7 @@ pub fn find(name: &str) -> Option<&'static Spec> {
 }
 
 /// All commands, in the order in which help lists them.
-pub static SPECS: [Spec; 30] = [
+pub static SPECS: [Spec; 36] = [
     // Look
     Spec {
         summary: "at a glance: policy, profile, next burst, quarantine, tasks",
@@ -66,6 +67,62 @@ pub static SPECS: [Spec; 30] = [
         summary: "what this build is",
         build: |_| Some(Command::Version),
         ..plain("version", Group::Look)
+    },
+    // Hardware
+    Spec {
+        summary: "what the hardware offers, what is in use, and what stands in",
+        build: |_| Some(Command::Hw),
+        ..plain("hw", Group::Hardware)
+    },
+    Spec {
+        summary: "cores, threads and caches with their sharing, memory nodes",
+        build: |_| Some(Command::Topo),
+        ..plain("topo", Group::Hardware)
+    },
+    Spec {
+        summary: "performance counters: the events there are, or count some",
+        example: "pmu stat instructions,cache-misses -C 1",
+        positionals: &[
+            optional(Kind::Word(&PmuVerb::NAMES)),
+            Positional { kind: Kind::Events, need: Need::After("stat") },
+        ],
+        flags: &[flag("-C", CORE), flag("-t", Kind::Task)],
+        build: |values| {
+            Some(Command::Pmu {
+                verb: values.word(0).and_then(PmuVerb::read).unwrap_or(PmuVerb::List),
+                events: values.name(1),
+                core: values.flag_number(0),
+                task: values.flag_number(1),
+            })
+        },
+        ..plain("pmu", Group::Hardware)
+    },
+    Spec {
+        summary: "ways of the caches that each class may fill: show or set",
+        example: "cat set llc:1=0xf",
+        positionals: &[optional(Kind::Word(&DivideVerb::NAMES)), SETTINGS],
+        flags: &[flag("-c", CLASS)],
+        build: |values| {
+            let verb = values.word(0).and_then(DivideVerb::read).unwrap_or(DivideVerb::Show);
+            Some(Command::Cat { verb, settings: values.name(1), class: values.flag_number(0) })
+        },
+        ..plain("cat", Group::Hardware)
+    },
+    Spec {
+        summary: "memory bandwidth that each class may take: show or set",
+        example: "mba set mba:1=30",
+        positionals: &[optional(Kind::Word(&DivideVerb::NAMES)), SETTINGS],
+        flags: &[flag("-c", CLASS)],
+        build: |values| {
+            let verb = values.word(0).and_then(DivideVerb::read).unwrap_or(DivideVerb::Show);
+            Some(Command::Mba { verb, settings: values.name(1), class: values.flag_number(0) })
+        },
+        ..plain("mba", Group::Hardware)
+    },
+    Spec {
+        summary: "cache occupancy and memory bandwidth of each workload",
+        build: |_| Some(Command::Mon),
+        ..plain("mon", Group::Hardware)
     },
     // Tasks
     Spec {
@@ -239,6 +296,8 @@ pub static SPECS: [Spec; 30] = [
         ..plain("crash", Group::Console)
     },
 ];
+
+const SETTINGS: Positional = Positional { kind: Kind::Settings, need: Need::After("set") };
 
 /// A command without arguments, whose name is its own example.
 const fn plain(name: &'static str, group: Group) -> Spec {

@@ -69,6 +69,32 @@ fn lines_hold_several_commands_and_comments() {
 }
 
 #[test]
+fn quotes_keep_semicolons() {
+    let settings = Some("\"L3:0=f;1=f\"");
+    let parsed: Vec<_> = commands("cat set \"L3:0=f;1=f\" -c 2;hw").collect();
+    assert_eq!(
+        parsed,
+        [Ok(Command::Cat { verb: DivideVerb::Set, settings, class: Some(2) }), Ok(Command::Hw)]
+    );
+    assert_eq!(commands("query \"open; ps").count(), 1, "a quote that is not closed keeps the rest");
+}
+
+#[test]
+fn hardware_commands_take_events_and_settings() {
+    assert_eq!(
+        only("pmu stat cycles,r412e:u -C 3 -t 9"),
+        Command::Pmu { verb: PmuVerb::Stat, events: Some("cycles,r412e:u"), core: Some(3), task: Some(9) }
+    );
+    assert_eq!(only("pmu"), Command::Pmu { verb: PmuVerb::List, events: None, core: None, task: None });
+    assert_eq!(only("mba"), Command::Mba { verb: DivideVerb::Show, settings: None, class: None });
+    assert_eq!(
+        error("pmu stat"),
+        "pmu: EVENT[,EVENT] is missing; expected: pmu [list|stat EVENT[,EVENT]] [-C CORE] [-t TASK]"
+    );
+    assert_eq!(error("cat show llc:1=1").split(';').next(), Some("cat: 'llc:1=1' is one word too many"));
+}
+
+#[test]
 fn arguments_are_read() {
     assert_eq!(only("run hash -n 2 -c 63"), Command::Run { name: "hash", core: Some(63), count: Some(2) });
     assert_eq!(only("run -c 1 hash"), Command::Run { name: "hash", core: Some(1), count: None });
@@ -146,6 +172,9 @@ fn any_command() -> impl Strategy<Value = Command<'static>> {
         Command::Cpus,
         Command::Ps,
         Command::Mem,
+        Command::Hw,
+        Command::Topo,
+        Command::Mon,
         Command::Status,
         Command::Uptime,
         Command::Reboot,
@@ -185,6 +214,18 @@ fn any_command() -> impl Strategy<Value = Command<'static>> {
         option::of(prop::sample::select(&JobScale::ALL[..])).prop_map(|scale| Command::Job { scale }),
         prop::sample::select(&Mode::ALL[..]).prop_map(|mode| Command::Mode { mode }),
         any::<bool>().prop_map(|confirmed| Command::Crash { confirmed }),
+        (option::of("[a-z-]{1,9}"), option::of(0..=63u8), option::of(any::<u16>())).prop_map(
+            |(events, core, task)| {
+                let verb = if events.is_some() { PmuVerb::Stat } else { PmuVerb::List };
+                let events = events.map(|_| "instructions,r412e:u");
+                Command::Pmu { verb, events, core, task }
+            }
+        ),
+        (any::<[bool; 2]>(), option::of(0..=127u8)).prop_map(|([cat, set], class)| {
+            let verb = if set { DivideVerb::Set } else { DivideVerb::Show };
+            let settings = set.then_some("\"L3:0=f;1=f\"");
+            if cat { Command::Cat { verb, settings, class } } else { Command::Mba { verb, settings, class } }
+        }),
         prop::sample::select(&["a", "Vec::new  -n", "\"two words\" -x é"][..])
             .prop_map(|text| Command::Query { text }),
     ];

@@ -23,7 +23,9 @@ impl<'a> Value<'a> {
             Kind::Task => number(word, 0, Kind::MAX_TASK).map(Self::Number),
             Kind::Target => Target::read(word).filter(|target| *target != Target::All).map(Self::Target),
             Kind::TargetOrAll => Target::read(word).map(Self::Target),
-            Kind::Workload | Kind::Profile | Kind::Policy | Kind::Text => Some(Self::Name(word)),
+            Kind::Workload | Kind::Profile | Kind::Policy | Kind::Events | Kind::Settings | Kind::Text => {
+                Some(Self::Name(word))
+            }
             Kind::Roles => RoleSet::read(word).map(Self::Roles),
             Kind::Level => Level::read(word).map(Self::Level),
             Kind::Word(words) => words.iter().find(|known| **known == word).map(|known| Self::Word(known)),

@@ -101,6 +101,26 @@ words! {
 }
 
 words! {
+    /// What `pmu` does.
+    PmuVerb {
+        /// Prints the events that this processor counts.
+        List = "list",
+        /// Counts events for a second.
+        Stat = "stat",
+    }
+}
+
+words! {
+    /// What `cat` and `mba` do.
+    DivideVerb {
+        /// Prints what every class has.
+        Show = "show",
+        /// Changes it.
+        Set = "set",
+    }
+}
+
+words! {
     /// What replies look like.
     Mode {
         /// Text for people.

@@ -33,6 +33,8 @@ pub(super) struct FakeTask {
 pub(super) struct Fake {
     pub(super) tasks: Vec<Option<FakeTask>>,
     pub(super) dedicated: Vec<bool>,
+    /// Cores are threads, two a physical core, numbered side by side.
+    pub(super) threads: bool,
     pub(super) fates: VecDeque<Fate>,
     pub(super) now: u64,
     /// Actions under way, in order: a later one never overtakes. Each is meant
@@ -84,8 +86,12 @@ impl Fake {
                 task.core = to;
             }
             Action::Dedicate(core) => {
-                let left =
-                    self.tasks.iter().flatten().filter(|t| t.state == TaskState::Runnable && t.core == core);
+                let cleared = self.siblings(core);
+                // Whoever came after the plan is the machine's to push away.
+                let runs_there = |t: &&FakeTask| {
+                    t.state == TaskState::Runnable && cleared.has(t.core) && t.generation == 1
+                };
+                let left = self.tasks.iter().flatten().filter(runs_there);
                 assert_eq!(left.count(), 0, "a core is cleared before it is dedicated");
                 self.dedicated[usize::from(core.0)] = true;
             }
@@ -138,6 +144,10 @@ impl Topology for Fake {
         (0..self.dedicated.len()).fold(CoreSet(0), |set, core| {
             set.with(CoreSet::only(CoreId(u8::try_from(core).expect("few cores"))))
         })
+    }
+    fn siblings(&self, core: CoreId) -> CoreSet {
+        let pair = CoreSet::only(CoreId(core.0 & !1)).with(CoreSet::only(CoreId(core.0 | 1)));
+        if self.threads { CoreSet(pair.0 & self.cores().0) } else { CoreSet::only(core) }
     }
     fn roles(&self, core: CoreId) -> Roles {
         if self.dedicated[usize::from(core.0)] { Roles::FIRST_CLASS } else { Roles::SECOND_CLASS }

@@ -56,7 +56,9 @@ pub enum Rule {
 #[derive(Clone, Copy, Debug)]
 struct Division {
     first_class: CoreId,
-    /// Cores that may take tasks and are not the first-class core.
+    /// The first-class core and the threads that share it.
+    shared: CoreSet,
+    /// Cores that may take tasks and are none of these.
     targets: CoreSet,
     /// Whether the first-class core is to be made, and can be made, alone.
     dedicate: bool,
@@ -86,7 +88,12 @@ impl Planner {
     pub const fn new() -> Self {
         Self {
             rule: Rule::ClearCore,
-            division: Division { first_class: CoreId(0), targets: CoreSet(0), dedicate: false },
+            division: Division {
+                first_class: CoreId(0),
+                shared: CoreSet(0),
+                targets: CoreSet(0),
+                dedicate: false,
+            },
             next_slot: 0,
             crowd: [0; 64],
             paused: [(0, 0); MAX_TASKS],
@@ -106,13 +113,14 @@ impl Planner {
         let second_class = |core: CoreId| machine.roles(core).has(Roles::SECOND_CLASS);
         let all = machine.cores().iter().filter(|core| second_class(*core));
         let all = all.fold(CoreSet::default(), |set, core| set.with(CoreSet::only(core)));
-        let targets = all.without(CoreSet::only(first_class));
+        let shared = machine.siblings(first_class).with(CoreSet::only(first_class));
+        let targets = all.without(shared);
         let exclusive = !matches!(rule, Rule::Pause(_));
         let dedicate = exclusive && all.has(first_class) && targets.count() > 0;
         plan.clear();
         plan.lease_ns = lease_ns;
         self.rule = rule;
-        self.division = Division { first_class, targets, dedicate };
+        self.division = Division { first_class, shared, targets, dedicate };
         self.next_slot = 0;
         self.crowd = *tasks.crowd();
     }
@@ -180,10 +188,15 @@ impl Planner {
     }
 
     fn treatment(&mut self, view: &TaskView, generation: u32, score: &Score) -> Treatment {
-        let on_core = view.core == self.division.first_class;
+        let on_core = self.division.shared.has(view.core);
+        let beside = on_core && view.core != self.division.first_class;
         let apart = score.without_core().total;
         match self.rule {
             Rule::Pause(set) if set.has(view.workload) => Treatment::Pause,
+            // There is nowhere else, and no task may share the physical core.
+            _ if beside && self.division.targets.count() == 0 && !matches!(self.rule, Rule::Pause(_)) => {
+                Treatment::Pause
+            }
             Rule::Pause(_) => Treatment::Leave(if on_core { score.total } else { apart }),
             Rule::ClearCore => match self.target().filter(|_| on_core) {
                 Some(to) => Treatment::Move(to, apart),

@@ -102,6 +102,39 @@ fn opposite(scene: &Scene, action: Action) -> Action {
 }
 
 #[test]
+fn the_other_thread_of_the_first_class_core_is_cleared_too() {
+    // Threads 0 and 1 are one core, 2 and 3 another.
+    let mut scene = Scene::new(4, &[(0, 0), (1, 0), (2, 0), (0, 8)]);
+    scene.fake.threads = true;
+    let plan = scene.plan(THRESHOLD);
+    let expected = [
+        // Core 2 has one task, core 3 none.
+        Action::Migrate { task: TaskId(0), to: CoreId(3) },
+        Action::Migrate { task: TaskId(1), to: CoreId(2) },
+        Action::Pause(TaskId(3)),
+        Action::Dedicate(FIRST),
+    ];
+    assert_eq!(actions(&plan), expected);
+    let mut lease = Lease::new();
+    lease.begin(0, &plan);
+    // The machine panics if the other thread is not clear by then.
+    run(&mut lease, &mut scene.fake, Phase::Active, 20);
+    lease.undo();
+    run(&mut lease, &mut scene.fake, Phase::Idle, 20);
+    let cores: Heap<u8> = scene.fake.tasks.iter().flatten().map(|task| task.core.0).collect();
+    assert_eq!(cores, [0, 1, 2, 0]);
+}
+
+#[test]
+fn where_all_cores_are_threads_of_one_the_other_thread_is_paused() {
+    let mut scene = Scene::new(2, &[(0, 0), (1, 8)]);
+    scene.fake.threads = true;
+    assert_eq!(actions(&scene.plan(Rule::ClearCore)), [Action::Pause(TaskId(0))], "there is nowhere to go");
+    let paused = [Action::Pause(TaskId(0)), Action::Pause(TaskId(1))];
+    assert_eq!(actions(&scene.plan(THRESHOLD)), paused);
+}
+
+#[test]
 fn on_one_core_tasks_are_paused_or_stay() {
     let mut fake = Scene::new(2, &[(1, 8), (1, 0)]);
     fake.fake.dedicated[0] = true; // Core 0 takes no tasks: core 1 is all there is.
@@ -229,10 +262,11 @@ proptest! {
         cores in 1u8..6, placed in proptest::collection::vec((0u8..6, 0u64..=8, any::<bool>()), 0..40),
         fates in proptest::collection::vec(any_fate(), 0..120),
         ends in proptest::collection::vec((0u64..60, 0usize..40, any::<bool>()), 0..6),
-        slow: bool, undo_after in 0u64..40, rule in prop_oneof![Just(THRESHOLD), Just(Rule::ClearCore)],
+        slow: bool, threads: bool, undo_after in 0u64..40, rule in prop_oneof![Just(THRESHOLD), Just(Rule::ClearCore)],
     ) {
         let tasks: Heap<(u8, u64)> = placed.iter().map(|(core, share, _)| (core % cores, *share)).collect();
         let mut scene = Scene::new(cores.max(2), &tasks);
+        scene.fake.threads = threads;
         for (task, (_, _, paused)) in scene.fake.tasks.iter_mut().flatten().zip(&placed) {
             if *paused {
                 task.state = TaskState::Paused;

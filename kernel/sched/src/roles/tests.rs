@@ -72,7 +72,7 @@ fn a_change_may_be_reversed_half_way_and_latecomers_are_evicted() {
 #[test]
 fn what_may_not_be_is_refused() {
     let mut core = CoreRoles::new(initial_roles(0, 4));
-    for roles in [Roles(0), Roles(16), Roles(0x21)] {
+    for roles in [Roles(16), Roles(0x21)] {
         assert_eq!(core.request(roles), Err(Refused::NoRole(roles.0)));
     }
     assert_eq!(core.request(Roles::SHADOW), Err(Refused::ControlStays));
@@ -86,6 +86,17 @@ fn what_may_not_be_is_refused() {
     );
     assert_eq!(may_dedicate(0, &[initial_roles(0, 1)]), Err(Refused::LastCore));
     assert_eq!(may_dedicate(1, &[Roles::CONTROL, SHARED]), Err(Refused::LastCore));
+}
+
+#[test]
+fn a_core_may_have_no_role_for_a_while() {
+    let mut core = CoreRoles::new(Roles::SECOND_CLASS);
+    let mut holds = Occupancy { first: 0, shadow: 0, second: 1 };
+    core.request(Roles::default()).expect("legal");
+    assert!(!core.accepts(Roles::SECOND_CLASS));
+    assert_eq!(carry_out(&mut core, &mut holds), [Step::EvictSecondClass, Step::Confirm(Roles::default())]);
+    core.request(Roles::SECOND_CLASS).expect("legal");
+    assert_eq!(carry_out(&mut core, &mut holds), [Step::Confirm(Roles::SECOND_CLASS)]);
 }
 
 proptest! {

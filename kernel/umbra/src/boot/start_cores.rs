@@ -12,7 +12,7 @@ use umbra_x86_64::smp::Trampoline;
 use crate::cores::{self, Core, MAX_CORES};
 use crate::memory::{self, MemoryError};
 use crate::schedule::{self, Mailbox};
-use crate::{log_line, time};
+use crate::{hardware, log_line, time};
 
 /// What an application processor needs on its way up.
 static PROTECTION: spin::Once<Protection> = spin::Once::new();
@@ -36,7 +36,12 @@ pub(crate) fn start(processors: &[Processor], protection: Protection) -> u8 {
         log_line!(Warn, "cores: no usable page below 1 MiB, or page tables above 4 GiB: running on one core");
         return running;
     };
-    for processor in others() {
+    // First one thread of every core: so the first-class core shares its core
+    // with the control core only where there is no other.
+    let place = |processor: &Processor| hardware::the().inventory.topology.place(processor.apic_id);
+    let mut order: Vec<&Processor, MAX_CORES> = others().collect();
+    order.sort_unstable_by_key(|processor| (place(processor).thread, processor.apic_id));
+    for processor in order {
         if usize::from(running) >= MAX_CORES {
             log_line!(Warn, "cores: APIC id {} left out: {MAX_CORES} cores are supported", processor.apic_id);
             continue;
@@ -76,6 +81,7 @@ extern "sysv64" fn enter(argument: u64) -> ! {
     // SAFETY: the boot core has chosen the mode; the interrupt table is loaded.
     unsafe { apic::enable() };
     apic::mask_timer();
+    hardware::arrive(core.number);
     core.online.store(1, Ordering::Release);
     super::bandwidth::take_part(core.number);
     while !cores::are_running() {

@@ -5,6 +5,7 @@ use heapless::Vec;
 use umbra_hw::acpi::{Fadt, Hpet, Madt, Physical, Problem, Processor, Register, Root, Tables, soft_off};
 
 use crate::cores::MAX_CORES;
+use crate::hardware::nodes::Nodes;
 
 /// What boot needs of the tables. Absent tables leave safe defaults: one
 /// processor, no HPET, no PM timer.
@@ -20,6 +21,8 @@ pub(crate) struct Platform {
     pub(crate) pm_timer: Option<(Register, bool)>,
     /// Whether legacy interrupt controllers are there to be masked.
     pub(crate) has_8259: bool,
+    /// Memory nodes.
+    pub(crate) nodes: Nodes,
     /// Problems met, all reported on the console.
     pub(crate) problems: u32,
 }
@@ -83,6 +86,7 @@ fn read_into(
     if let Ok(hpet) = tables.find(b"HPET", &mut |_| {}).and_then(Hpet::parse) {
         platform.hpet = Some(hpet.address);
     }
+    platform.nodes = Nodes::read(&tables, report);
     match tables.find(b"FACP", report).and_then(Fadt::parse) {
         Ok(fadt) => {
             platform.pm_timer = fadt.pm_timer.map(|register| (register, fadt.pm_timer_is_32_bit));

@@ -7,6 +7,7 @@ use umbra_sched::{Class, NOMINAL_WEIGHT, Roles, TaskIndex, Token};
 use super::roles::follow_roles;
 use super::{Departure, Message, Subject, WAKES, class_of, current, owned, send};
 use crate::cores::{self, Core};
+use crate::hardware::{division, stat};
 use crate::tasks::{self, Phase};
 
 /// Does what a message says.
@@ -27,6 +28,8 @@ pub(super) fn take(core: &'static Core, message: Message) {
         }
         Message::Kill(task) if is_current(task) => kill(core, task.slot),
         Message::Pause(_) | Message::Resume(_) | Message::Move { .. } | Message::Kill(_) => {}
+        Message::Count(step) => stat::take_step(core, step),
+        Message::Division => division::carry_out(core),
         Message::Roles(roles) => {
             if let Err(refused) = owned(core).roles.request(Roles(roles)) {
                 crate::log_line!(Warn, "{refused}");

@@ -70,6 +70,10 @@ pub(crate) enum Message {
     Kill(Subject),
     /// Change roles.
     Roles(u8),
+    /// Carry out the order for the registers you reach.
+    Division,
+    /// Count the next group of events, or stop.
+    Count(u8),
 }
 
 /// The ring from one core to another.

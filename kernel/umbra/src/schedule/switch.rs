@@ -9,6 +9,7 @@ use super::messages::depart;
 use super::roles::follow_roles;
 use super::{Owned, current, owned};
 use crate::cores::{self, Core, NO_TASK};
+use crate::hardware::{counters, division};
 use crate::tasks::{self, Phase};
 use crate::time;
 
@@ -44,6 +45,7 @@ pub(crate) fn reschedule() {
 fn settle(core: &Core, state: &mut Owned, previous: Option<u16>, now: u64) {
     let ran = now.saturating_sub(state.switched_at);
     state.switched_at = now;
+    counters::charge(core, previous);
     if let Some(slot) = previous {
         let counters = &tasks::at(slot).counters;
         counters.since.store(now, Ordering::Release);
@@ -92,6 +94,7 @@ fn switch(core: &'static Core, state: &mut Owned, previous: Option<u16>, next: O
             task.set_phase(Phase::Running);
             task.counters.since.store(now.max(1), Ordering::Release);
             core.current.store(slot, Ordering::Relaxed);
+            division::enter(core, slot);
             let mapped_in = task.mapped_in.load(Ordering::Acquire);
             if mapped_in > state.flushed {
                 state.flushed = crate::spawn::mapping_generation();

@@ -8,6 +8,7 @@
 
 mod burst;
 mod cpus;
+mod hardware;
 mod look;
 mod names;
 mod page;
@@ -28,10 +29,13 @@ use core::fmt::Display;
 
 use alloc::boxed::Box;
 
-use umbra_console::parse::{self, JobScale, Mode, ProfileVerb, QuarantineVerb, ShadowVerb};
+use umbra_console::parse::{
+    self, DivideVerb, JobScale, Mode, PmuVerb, ProfileVerb, QuarantineVerb, ShadowVerb,
+};
 use umbra_console::{Command, Editor, Event};
 
 use burst::Load;
+use hardware::Stat;
 use look::{CoreLook, TaskLook};
 use names::KernelNames;
 use pending::Pending;
@@ -57,6 +61,7 @@ pub(crate) struct Shell {
     pending: Box<Pending>,
     tasks: Box<TaskLook>,
     cores: Box<CoreLook>,
+    stat: Option<Stat>,
     top: Option<Box<Top>>,
     /// Lines that came while `top` had the screen.
     held_back: u32,
@@ -83,6 +88,7 @@ impl Shell {
             pending: Box::new(Pending::new()),
             tasks: Box::new(TaskLook::new()),
             cores: Box::new(CoreLook::new()),
+            stat: None,
             top: None,
             held_back: 0,
             last_byte_ns: 0,
@@ -129,6 +135,7 @@ impl Shell {
         if self.pending.advance(now_ns) {
             self.show_plan(now_ns);
         }
+        self.advance_stat(now_ns);
         if !self.started {
             return;
         }
@@ -211,6 +218,15 @@ impl Shell {
             Command::Policy { set: Some(name) } => policy::set(reply, name),
             Command::Stats { reset } => policy::stats(reply, reset),
             Command::Mem => system::show_memory(reply),
+            Command::Hw => hardware::show_summary(reply),
+            Command::Topo => hardware::show_places(reply),
+            Command::Pmu { verb: PmuVerb::List, .. } => hardware::list(reply),
+            Command::Pmu { verb: PmuVerb::Stat, events, core, task } => {
+                hardware::begin_stat(reply, &mut self.stat, events.unwrap_or_default(), core, task);
+            }
+            Command::Cat { verb, settings, class } => hardware::run_ways(reply, verb, settings, class),
+            Command::Mba { verb, settings, class } => hardware::run_bandwidth(reply, verb, settings, class),
+            Command::Mon => hardware::show_monitor(reply),
             Command::Log { count, level } => system::show_log(reply, count, level),
             Command::Burst { requests } => burst::run(reply, pending, self.load, requests),
             Command::Job { scale } => {
@@ -243,6 +259,19 @@ impl Shell {
         self.editor.prompt(&mut Raw);
     }
 
+    /// Goes on counting events, and shows the figures when they are there.
+    fn advance_stat(&mut self, now_ns: u64) {
+        let Some(mut stat) = self.stat.take() else { return };
+        if !stat.advance(now_ns) {
+            self.stat = Some(stat);
+            return;
+        }
+        match stat.mode() {
+            Mode::Text => self.show_above(&stat),
+            Mode::Json => reply::record("pmu", now_ns, |page| stat.write(page)),
+        }
+    }
+
     /// Shows the plan that `quarantine plan` asked for.
     fn show_plan(&mut self, now_ns: u64) {
         let Some(planned) = Planned::last() else { return };
@@ -269,6 +298,10 @@ const fn changes_what_is_measured(command: &Command<'_>) -> bool {
             | Command::Quarantine {
                 verb: QuarantineVerb::Plan | QuarantineVerb::Apply | QuarantineVerb::Undo
             }
+            | Command::Pmu { verb: PmuVerb::Stat, .. }
+            | Command::Mon
+            | Command::Cat { verb: DivideVerb::Set, .. }
+            | Command::Mba { verb: DivideVerb::Set, .. }
             | Command::Policy { set: Some(_) }
             | Command::Stats { reset: true }
             | Command::Burst { .. }

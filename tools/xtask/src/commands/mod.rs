@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod image;
+pub(crate) mod inspect;
 pub(crate) mod run;
 pub(crate) mod soak;
 pub(crate) mod test;

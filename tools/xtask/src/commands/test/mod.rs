@@ -6,6 +6,7 @@
 mod guest;
 mod host;
 mod lints;
+mod processors;
 mod tally;
 
 use std::time::Instant;
@@ -45,10 +46,12 @@ enum Stage {
     Console,
     /// A short flood of the console
     Soak,
+    /// What the console says of several processors
+    Processors,
 }
 
 const LINTS: &[Stage] = &[Stage::Fmt, Stage::Clippy];
-const GUEST: &[Stage] = &[Stage::Guest, Stage::Faults, Stage::Console, Stage::Soak];
+const GUEST: &[Stage] = &[Stage::Guest, Stage::Faults, Stage::Console, Stage::Soak, Stage::Processors];
 
 /// Runs the chosen stages and reports.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -96,10 +99,12 @@ fn run_stage(
         Stage::Fmt => lints::formatting(),
         Stage::Clippy => lints::clippy(toolchain),
         Stage::Host => host::tests(filter),
-        Stage::Guest | Stage::Faults | Stage::Console | Stage::Soak => match built(toolchain, builder) {
-            Ok(builder) => booted(stage, builder, filter),
-            Err(error) => Counts::one("building the images", Err(error)),
-        },
+        Stage::Guest | Stage::Faults | Stage::Console | Stage::Soak | Stage::Processors => {
+            match built(toolchain, builder) {
+                Ok(builder) => booted(stage, builder, filter),
+                Err(error) => Counts::one("building the images", Err(error)),
+            }
+        }
     }
 }
 
@@ -117,6 +122,7 @@ fn booted(stage: Stage, builder: &Builder, filter: Option<&str>) -> Counts {
         Stage::Faults => guest::faults(builder),
         Stage::Console => guest::console(builder),
         Stage::Soak => guest::short_soak(builder),
+        Stage::Processors => processors::tests(builder),
         _ => guest::tests(builder, filter),
     }
 }
@@ -134,7 +140,7 @@ mod tests {
         let chosen = |filter: Option<&str>, only: &[Stage]| {
             stages(&Arguments { filter: filter.map(str::to_owned), only: only.to_vec() })
         };
-        assert_eq!(chosen(None, &[]).len(), 7);
+        assert_eq!(chosen(None, &[]).len(), 8);
         assert_eq!(chosen(None, &[Stage::Guest, Stage::Fmt]), [Stage::Fmt, Stage::Guest]);
         assert_eq!(chosen(Some("ring"), &[]), [Stage::Host, Stage::Guest]);
     }
