@@ -15,9 +15,11 @@
 //!   who allocate alternately both spread over all of their colours.
 //! - No lock inside: the caller has one allocator and decides who may touch it.
 
+mod census;
 mod runs;
 mod word;
 
+pub use census::{ByColour, Fingerprint};
 pub use runs::{NoRun, Sweep};
 pub use word::FrameState;
 
