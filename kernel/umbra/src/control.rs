@@ -14,7 +14,7 @@ use crate::cells::ControlCell;
 use crate::machine::{self, Machine};
 use crate::shell::Shell;
 use crate::spawn::SpawnError;
-use crate::{aside, first_class, job, log, log_line, schedule, selftest, spawn, stop, time, watch};
+use crate::{aside, first_class, job, log, log_line, recolour, schedule, selftest, spawn, stop, time, watch};
 
 /// The first-class workload's identifier; second-class ones have their index
 /// in the workload table.
@@ -85,6 +85,7 @@ extern "sysv64" fn main(_slot: u64) -> ! {
         log::collect(&mut |record| shell.show_above(record));
         with_line(|line, _| while line.take_event().is_some() {});
         spawn::reap();
+        recolour::look(now_ns);
         stop::look(now_ns);
         watch::look(now_ns);
         shell.poll(now_ns);

@@ -88,7 +88,7 @@ impl Topology for Machine {
         let task = tasks::get(id.0).filter(|_| id.0 >= tasks::SECOND)?;
         let state = match task.phase() {
             Phase::Empty => return None,
-            Phase::Paused => TaskState::Paused,
+            Phase::Paused if !task.is_merely_held() => TaskState::Paused,
             phase if phase.is_over() => TaskState::Ended,
             _ => TaskState::Runnable,
         };
@@ -153,9 +153,13 @@ impl Actuator for Machine {
 
     fn holds(&self, action: Action) -> bool {
         let phase = |task: TaskId| tasks::get(task.0).map_or(Phase::Empty, tasks::Task::phase);
+        // A task that is held for a moment counts as what it is otherwise.
+        let held = |task: TaskId| tasks::get(task.0).is_some_and(tasks::Task::is_merely_held);
         match action {
-            Action::Pause(task) => phase(task) == Phase::Paused,
-            Action::Resume(task) => matches!(phase(task), Phase::Ready | Phase::Running | Phase::Sleeping),
+            Action::Pause(task) => phase(task) == Phase::Paused && !held(task),
+            Action::Resume(task) => {
+                held(task) || matches!(phase(task), Phase::Ready | Phase::Running | Phase::Sleeping)
+            }
             Action::Migrate { task, to } => {
                 let here = tasks::get(task.0).map(|task| task.core.load(Ordering::Acquire));
                 here == Some(to.0) && !matches!(phase(task), Phase::Moving | Phase::Empty)

@@ -1,6 +1,8 @@
 //! The commands as values. Printing one gives a line that parses to it again.
 
-use super::{JobScale, Level, Mode, ProfileVerb, QuarantineVerb, RoleSet, ShadowVerb, Spec, value::number};
+use super::{
+    JobScale, Level, MemVerb, Mode, ProfileVerb, QuarantineVerb, RoleSet, ShadowVerb, Spec, value::number,
+};
 use core::fmt::{self, Display, Formatter};
 
 /// One command, checked; names are borrowed from the line and may still be
@@ -26,7 +28,7 @@ pub enum Command<'a> {
     Quarantine { verb: QuarantineVerb },
     Policy { set: Option<&'a str> },
     Stats { reset: bool },
-    Mem,
+    Mem { what: Memory<'a> },
     Log { count: Option<u16>, level: Option<Level> },
     Burst { requests: Option<u32> },
     Query { text: &'a str },
@@ -76,6 +78,41 @@ impl Display for Target<'_> {
     }
 }
 
+/// What `mem` is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory<'a> {
+    /// Totals, by owner.
+    Totals,
+    /// Rows of colours.
+    Colours,
+    /// The colours of a task.
+    Show {
+        /// The task.
+        task: u16,
+    },
+    /// Moves a task's pages.
+    Move {
+        /// The task.
+        task: u16,
+        /// A list like `4-8,10`.
+        colours: &'a str,
+    },
+    /// Checks every mapping.
+    Verify,
+}
+
+impl Display for Memory<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Totals => Ok(()),
+            Self::Colours => write!(f, " {}", MemVerb::Colours),
+            Self::Show { task } => write!(f, " {} {task}", MemVerb::Show),
+            Self::Move { task, colours } => write!(f, " {} {task} {colours}", MemVerb::Move),
+            Self::Verify => write!(f, " {}", MemVerb::Verify),
+        }
+    }
+}
+
 /// Roles that a core is to have from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoleChange {
@@ -115,6 +152,7 @@ impl Display for Command<'_> {
                 flag(f, "-n", count)?;
                 flag(f, "-l", level)
             }
+            Self::Mem { what } => what.fmt(f),
             Self::Query { text } => write!(f, " {text}"),
             Self::Job { scale } => optional(f, scale),
             Self::Mode { mode } => write!(f, " {mode}"),
@@ -155,7 +193,7 @@ impl Command<'_> {
             Self::Quarantine { .. } => "quarantine",
             Self::Policy { .. } => "policy",
             Self::Stats { .. } => "stats",
-            Self::Mem => "mem",
+            Self::Mem { .. } => "mem",
             Self::Log { .. } => "log",
             Self::Burst { .. } => "burst",
             Self::Query { .. } => "query",

@@ -34,6 +34,8 @@ pub enum Kind {
     Roles,
     /// A log level.
     Level,
+    /// A list of page colours.
+    Colours,
     /// One of these words.
     Word(&'static [&'static str]),
     /// A command's name.
@@ -79,6 +81,7 @@ impl Display for Kind {
             Self::Workload | Self::Profile | Self::Policy => "NAME",
             Self::Roles => "ROLE[,ROLE]",
             Self::Level => "LEVEL",
+            Self::Colours => "COLOURS",
             Self::Command => "COMMAND",
             Self::Text => "TEXT",
             Self::Word(words) => return write_list(f, words, "|", "|"),
@@ -102,6 +105,7 @@ impl Display for Meaning {
             Kind::Profile => "the name of a first-class workload",
             Kind::Policy => "a policy's name (see 'policy')",
             Kind::Command => "a command's name (see 'help')",
+            Kind::Colours => "a list of colours like 4-8,10 (see 'mem colours')",
             Kind::Text => "words that must all occur, \"words in sequence\" in quotes",
             Kind::Roles => {
                 write_list(f, &Role::NAMES, ", ", " or ")?;

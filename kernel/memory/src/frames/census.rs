@@ -26,6 +26,13 @@ impl Fingerprint {
         self.sum = self.sum.wrapping_add(number);
         self.squares = self.squares.wrapping_add(number.wrapping_mul(number));
     }
+
+    /// Adds all of another set.
+    pub const fn merge(&mut self, other: Self) {
+        self.frames = self.frames.saturating_add(other.frames);
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.squares = self.squares.wrapping_add(other.squares);
+    }
 }
 
 /// Frames of each colour.

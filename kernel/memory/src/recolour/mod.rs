@@ -142,8 +142,8 @@ impl Recolouring {
 
     /// Old frames that are not retired yet.
     #[must_use]
-    pub const fn retiring(&self) -> usize {
-        self.retiring_count
+    pub fn retiring(&self) -> &[Frame] {
+        self.retiring.get(..self.retiring_count).unwrap_or(&[])
     }
 
     /// Does what the budget allows. Bound: its looks, each O(1), and its moves,

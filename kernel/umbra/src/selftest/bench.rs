@@ -137,8 +137,9 @@ fn ring_transfer(overhead: u64) -> u64 {
 }
 
 fn frames(overhead: u64) -> u64 {
+    let tasks = memory::colours::division().of(umbra_memory::Class::Second);
     least(1_000, || {
-        black_box(memory::exercise_frames());
+        black_box(memory::exercise_frames(tasks));
     })
     .saturating_sub(overhead)
 }

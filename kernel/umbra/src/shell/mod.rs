@@ -7,6 +7,7 @@
 //! main job measures, commands that would change what it measures are refused.
 
 mod burst;
+mod colours;
 mod cpus;
 mod look;
 mod names;
@@ -28,7 +29,7 @@ use core::fmt::Display;
 
 use alloc::boxed::Box;
 
-use umbra_console::parse::{self, JobScale, Mode, ProfileVerb, QuarantineVerb, ShadowVerb};
+use umbra_console::parse::{self, JobScale, Memory, Mode, ProfileVerb, QuarantineVerb, ShadowVerb};
 use umbra_console::{Command, Editor, Event};
 
 use burst::Load;
@@ -210,7 +211,7 @@ impl Shell {
             Command::Policy { set: None } => policy::show(reply),
             Command::Policy { set: Some(name) } => policy::set(reply, name),
             Command::Stats { reset } => policy::stats(reply, reset),
-            Command::Mem => system::show_memory(reply),
+            Command::Mem { what } => colours::run(reply, what),
             Command::Log { count, level } => system::show_log(reply, count, level),
             Command::Burst { requests } => burst::run(reply, pending, self.load, requests),
             Command::Job { scale } => {
@@ -263,6 +264,7 @@ const fn changes_what_is_measured(command: &Command<'_>) -> bool {
             | Command::Resume { .. }
             | Command::Migrate { .. }
             | Command::Roles { change: Some(_) }
+            | Command::Mem { what: Memory::Move { .. } }
             | Command::Profile { verb: ProfileVerb::Record | ProfileVerb::Clear, .. }
             | Command::Shadow { verb: ShadowVerb::Run }
             | Command::Echo { .. }
