@@ -23,8 +23,8 @@ pub use budget::{Budget, Demand, DemandError, Shortage};
 pub use colour::{Colour, ColourSet, Colours, Geometry, GeometryError, MAX_COLOURS};
 pub use division::{Class, Division, Holding, Holdings, Refusal};
 pub use frames::{
-    Added, ByColour, FRAME_BYTES, FRAME_SHIFT, Fingerprint, Frame, FrameAllocator, FrameState, FreeError,
-    NoRun, OutOfFrames, Owner, Sweep,
+    Added, ByColour, CACHE_DEPTH, FRAME_BYTES, FRAME_SHIFT, Fingerprint, Frame, FrameAllocator, FrameCache,
+    FrameState, FreeError, Kept, NoRun, OutOfFrames, Owner, Sweep,
 };
 pub use layout::{
     CORE_STACK_MAX_BYTES, CORE_STACKS, CORES_BASE, MAX_CORES, MEMORY_MAX_BYTES, Region, SLOT_BYTES,

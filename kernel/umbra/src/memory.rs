@@ -8,7 +8,7 @@ pub(crate) mod moving;
 pub(crate) mod verify;
 
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
 use spin::mutex::SpinMutex;
@@ -97,7 +97,7 @@ pub(crate) fn init(
     let count = usize::try_from(words).unwrap_or(0);
     // SAFETY: the boot loader says the region is unused, the window shows it,
     // and it is left out of the frames below.
-    let storage = unsafe { core::slice::from_raw_parts_mut((window + home) as *mut u32, count) };
+    let storage = unsafe { core::slice::from_raw_parts((window + home) as *const AtomicU32, count) };
     let first = Frame::containing(start).unwrap_or(Frame(0));
     let mut frames = FrameAllocator::new(storage, first, colours);
     for region in high() {

@@ -3,6 +3,8 @@
 //! Proportional to the memory there is: for people and for checks, not for
 //! hot paths.
 
+use core::sync::atomic::Ordering;
+
 use super::{Frame, FrameAllocator, FrameState, Owner};
 use crate::colour::MAX_COLOURS;
 
@@ -42,7 +44,7 @@ impl FrameAllocator<'_> {
     /// Every managed frame and how it stands, from the lowest up.
     pub fn iter(&self) -> impl Iterator<Item = (Frame, FrameState)> {
         let numbers = (0..).map(|index: u32| Frame(self.first.0.saturating_add(index)));
-        let states = self.words.iter().map(|&word| super::Word(word).state());
+        let states = self.words.iter().map(|word| super::Word(word.load(Ordering::Relaxed)).state());
         numbers.zip(states).filter(|(_, state)| *state != FrameState::Unmanaged)
     }
 
@@ -73,13 +75,13 @@ impl FrameAllocator<'_> {
 mod tests {
     use super::*;
     use crate::colour::{ColourSet, Geometry};
-    use std::vec;
+    use crate::frames::tests::words;
 
     #[test]
     fn the_census_adds_up() {
         let colours = Geometry { sets: 256, ways: 8, line_bytes: 64, slices: 1 }.colours().expect("four");
-        let mut words = vec![0; 32];
-        let mut frames = FrameAllocator::new(&mut words, Frame(100), colours);
+        let words = words(32);
+        let mut frames = FrameAllocator::new(&words, Frame(100), colours);
         frames.add_region(Frame(102).address(), 24 * 4096);
         let mine = Owner(140);
         for _ in 0..5 {

@@ -1,9 +1,10 @@
 use super::*;
 use crate::colour::Geometry;
 use crate::frames::FrameState;
+use crate::frames::tests::words;
+use core::sync::atomic::AtomicU32;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use std::vec;
 use std::vec::Vec;
 
 const TASK: Owner = Owner(130);
@@ -77,7 +78,7 @@ impl Pages for Fake {
     }
 }
 
-fn machine(words: &mut [u32], colours: u32) -> FrameAllocator<'_> {
+fn machine(words: &[AtomicU32], colours: u32) -> FrameAllocator<'_> {
     let geometry = Geometry { sets: colours * 64, ways: 8, line_bytes: 64, slices: 1 };
     let bytes = words.len() as u64 * 4096;
     let mut frames = FrameAllocator::new(words, Frame(0), geometry.colours().expect("a usual cache"));
@@ -103,8 +104,8 @@ fn run(moving: &mut Recolouring, frames: &mut FrameAllocator<'_>, fake: &mut Fak
 
 #[test]
 fn hot_pages_go_first_and_all_end_in_their_colours() {
-    let mut words = vec![0; 512];
-    let mut frames = machine(&mut words, 8);
+    let words = words(512);
+    let mut frames = machine(&words, 8);
     let mut fake = Fake::new(&mut frames, 40, ColourSet(0x0F));
     fake.accessed.extend([3, 9, 39]);
     let mut moving = Recolouring::new(TASK, ColourSet(0xF0), 40, false);
@@ -119,8 +120,8 @@ fn hot_pages_go_first_and_all_end_in_their_colours() {
 
 #[test]
 fn what_was_accessed_before_counting_is_forgotten_on_request() {
-    let mut words = vec![0; 128];
-    let mut frames = machine(&mut words, 4);
+    let words = words(128);
+    let mut frames = machine(&words, 4);
     let mut fake = Fake::new(&mut frames, 8, ColourSet(0b0001));
     fake.accessed.extend(0..8);
     let mut moving = Recolouring::new(TASK, ColourSet(0b1000), 8, true);
@@ -132,8 +133,8 @@ fn what_was_accessed_before_counting_is_forgotten_on_request() {
 
 #[test]
 fn a_grown_set_spreads_the_pages() {
-    let mut words = vec![0; 512];
-    let mut frames = machine(&mut words, 8);
+    let words = words(512);
+    let mut frames = machine(&words, 8);
     let mut fake = Fake::new(&mut frames, 32, ColourSet(0b0011));
     let mut moving = Recolouring::new(TASK, ColourSet(0b1111), 32, false);
     run(&mut moving, &mut frames, &mut fake);
@@ -144,8 +145,8 @@ fn a_grown_set_spreads_the_pages() {
 
 #[test]
 fn no_step_is_done_before_the_frames_are_retired() {
-    let mut words = vec![0; 256];
-    let mut frames = machine(&mut words, 4);
+    let words = words(256);
+    let mut frames = machine(&words, 4);
     let mut fake = Fake::new(&mut frames, 10, ColourSet(0b0001));
     let mut moving = Recolouring::new(TASK, ColourSet(0b0010), 10, false);
     let small = StepBudget { moves: 4, looks: 100 };
@@ -161,8 +162,8 @@ fn no_step_is_done_before_the_frames_are_retired() {
 
 #[test]
 fn what_finds_no_frame_stays_and_is_counted() {
-    let mut words = vec![0; 64];
-    let mut frames = machine(&mut words, 4);
+    let words = words(64);
+    let mut frames = machine(&words, 4);
     let mut fake = Fake::new(&mut frames, 12, ColourSet(0b0001));
     for _ in 0..11 {
         frames.allocate(ColourSet(0b0100), OTHER).expect("sixteen frames a colour");
@@ -186,8 +187,8 @@ proptest! {
         rounds in prop::collection::vec(
             (1u64..256, prop::collection::vec((1usize..70, 1u32..80, any::<u8>()), 0..30), any::<bool>()), 1..6),
     ) {
-        let mut words = vec![0; 256];
-        let mut frames = machine(&mut words, 8);
+        let words = words(256);
+        let mut frames = machine(&words, 8);
         // Thirty-two frames of each colour: enough only for some sets.
         let first = ColourSet(colours_at_first);
         prop_assume!(pages <= first.count() * 32);

@@ -4,6 +4,7 @@
 mod bench;
 mod colours;
 mod faults;
+mod frames;
 pub(crate) mod harness;
 mod line;
 mod memory;
