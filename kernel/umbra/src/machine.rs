@@ -20,6 +20,7 @@ use crate::{aside, cores, first_class, memory, time};
 pub(crate) struct Machine;
 
 static LLC_BYTES: AtomicU64 = AtomicU64::new(0);
+static LLC_WAYS: AtomicU32 = AtomicU32::new(0);
 static BANDWIDTH: AtomicU64 = AtomicU64::new(0);
 static EMULATED: AtomicBool = AtomicBool::new(false);
 static COLOURS: AtomicU32 = AtomicU32::new(1);
@@ -38,8 +39,14 @@ pub(crate) fn learn(inventory: &Inventory, memory_bandwidth: u64) {
     EMULATED.store(inventory.identity.brand.as_str().contains("TCG"), Ordering::Relaxed);
     let llc = inventory.last_level_cache().map_or(UNKNOWN_LLC_BYTES, |cache| cache.bytes());
     LLC_BYTES.store(llc, Ordering::Relaxed);
+    LLC_WAYS.store(inventory.last_level_cache().map_or(0, |cache| cache.ways), Ordering::Relaxed);
     BANDWIDTH.store(memory_bandwidth, Ordering::Relaxed);
     COLOURS.store(memory::usage().map_or(1, |usage| usage.colours), Ordering::Relaxed);
+}
+
+/// Ways of the last-level cache, if CPUID tells.
+pub(crate) fn llc_ways() -> Option<u32> {
+    Some(LLC_WAYS.load(Ordering::Relaxed)).filter(|ways| *ways > 0)
 }
 
 /// The core that first-class bursts run on.

@@ -4,6 +4,7 @@
 //! no interrupt handler and no other core takes it.
 
 pub(crate) mod colours;
+pub(crate) mod evidence;
 pub(crate) mod moving;
 pub(crate) mod verify;
 

@@ -134,3 +134,16 @@ pub(super) fn first_class_moves() -> Result<Outcome, Reason> {
     move_to(tasks::FIRST, all)?;
     Ok(Outcome::Passed)
 }
+
+/// Where timing shows caches, it must show the colours too.
+pub(super) fn evidence_is_told() -> Result<Outcome, Reason> {
+    use umbra_memory::Finding;
+    let Some(finding) = crate::memory::evidence::finding() else {
+        return Ok(Outcome::Needs("two colours of second-class memory"));
+    };
+    if finding == Finding::NoSignal {
+        return Ok(Outcome::Needs("a cache that shows in timing"));
+    }
+    ensure!(finding != Finding::NotApart, "page colours are {finding}");
+    Ok(Outcome::Passed)
+}

@@ -32,6 +32,7 @@ const CASES: &[Case] = &[
     Case { name: "tasks: a dedicated core is left alone", run: tasks::dedicate_and_share },
     Case { name: "tasks: messages about tasks that are gone do nothing", run: tasks::stale_messages },
     Case { name: "workloads: a unit gives the same checksum on every core", run: tasks::same_checksum },
+    Case { name: "colours: timing does not contradict them", run: colours::evidence_is_told },
     Case { name: "colours: every mapping is sound", run: colours::mappings_are_sound },
     Case {
         name: "colours: a running task is moved and its sum holds",

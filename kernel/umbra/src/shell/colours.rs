@@ -8,7 +8,7 @@ use umbra_memory::{Class, Colour, ColourSet};
 
 use super::page::{Page, Value, name, number};
 use super::reply::{Message, Reply, message};
-use crate::memory::{colours, verify};
+use crate::memory::{colours, evidence, verify};
 use crate::recolour::{self, Report};
 use crate::{tasks, workloads};
 
@@ -82,6 +82,9 @@ fn show_colours(reply: Reply) {
                 Value::Text(&row.tasks),
             ]
         })?;
+        let found = evidence::finding();
+        let text = found.map_or(message(format_args!("not tried")), |found| message(format_args!("{found}")));
+        page.note(format_args!("colours: {text}"), "evidence", Value::Text(&text))?;
         page.line(format_args!("TASKS: those that hold fewer than all colours of their class"))
     });
 }
