@@ -4,7 +4,7 @@
 //! through [`Names`]. Candidates are visited, not collected, so there is no
 //! bound on how many there may be.
 
-use crate::parse::{self, Kind, Need, SPECS, Spec};
+use crate::parse::{self, Kind, SPECS, Spec};
 use heapless::String;
 
 /// Names that only the kernel knows.
@@ -141,7 +141,7 @@ impl Accepts {
     fn argument<'t>(spec: &'static Spec, before: impl Iterator<Item = &'t str>, typed: &str) -> Option<Self> {
         let mut awaits_value = None;
         let mut filled = 0;
-        let mut previous = None;
+        let (mut first, mut previous) = (None, None);
         for word in before {
             if awaits_value.take().is_some() {
                 continue;
@@ -150,6 +150,7 @@ impl Accepts {
                 awaits_value = spec.flags.iter().find(|flag| flag.name == word);
             } else {
                 filled += 1;
+                first = first.or(Some(word));
                 previous = Some(word);
             }
         }
@@ -160,10 +161,7 @@ impl Accepts {
             return Some(Self::FlagOf(spec));
         }
         let next = spec.positionals.get(filled)?;
-        match next.need {
-            Need::After(word) if previous != Some(word) => None,
-            _ => Some(Self::Kind(next.kind)),
-        }
+        next.need.admits(first, previous).then_some(Self::Kind(next.kind))
     }
 }
 

@@ -214,7 +214,12 @@ impl ColourSet {
 
     /// The colours in ascending order.
     pub fn iter(self) -> impl Iterator<Item = Colour> {
-        (0..64u8).map(Colour).filter(move |colour| self.has(*colour))
+        let mut left = self.0;
+        core::iter::from_fn(move || {
+            let colour = (left != 0).then(|| Colour(left.trailing_zeros().to_le_bytes()[0]));
+            left &= left.wrapping_sub(1);
+            colour
+        })
     }
 }
 

@@ -13,15 +13,20 @@ extern crate std;
 
 mod budget;
 mod colour;
+mod division;
+mod evidence;
 mod frames;
 mod layout;
 mod notation;
+mod recolour;
 
 pub use budget::{Budget, Demand, DemandError, Shortage};
 pub use colour::{Colour, ColourSet, Colours, Geometry, GeometryError, MAX_COLOURS};
+pub use division::{Class, Division, Holding, Holdings, Refusal};
+pub use evidence::{Finding, TRIALS, Timings};
 pub use frames::{
-    Added, FRAME_BYTES, FRAME_SHIFT, Frame, FrameAllocator, FrameState, FreeError, NoRun, OutOfFrames, Owner,
-    Sweep,
+    Added, ByColour, CACHE_DEPTH, FRAME_BYTES, FRAME_SHIFT, Fingerprint, Frame, FrameAllocator, FrameCache,
+    FrameState, FreeError, Kept, NoRun, OutOfFrames, Owner, Sweep,
 };
 pub use layout::{
     CORE_STACK_MAX_BYTES, CORE_STACKS, CORES_BASE, MAX_CORES, MEMORY_MAX_BYTES, Region, SLOT_BYTES,
@@ -29,3 +34,4 @@ pub use layout::{
     stack_area,
 };
 pub use notation::NotationError;
+pub use recolour::{Pages, Recolouring, STEP_PAGES, Step, StepBudget, Tally};

@@ -5,14 +5,14 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use umbra_control::machine::{AsideProgress, Count, Counts, Refusal};
 use umbra_control::shadow::{Shadow, ShadowPlan};
-use umbra_memory::Owner;
+use umbra_memory::{Class, Owner};
 use workload_api::{Meter, Workload};
 
 use crate::cells::Handed;
 use crate::schedule::{self, Message};
 use crate::spawn::{self, SpawnError};
 use crate::tasks::{self, Phase};
-use crate::{first_class, hardware, memory};
+use crate::{first_class, hardware};
 
 /// Most memory a shadow works on. A larger sampled working set is cut to it,
 /// which the monitor's counts then show.
@@ -47,13 +47,9 @@ struct EchoJob {
 
 /// Makes both tasks on the shadow core. The echo's memory is its scratch.
 pub(crate) fn create(core: u8) -> Result<(), SpawnError> {
-    let division = memory::usage().map(|usage| usage.division);
-    let (own, tasks_colours) = division
-        .map_or((umbra_memory::ColourSet(u64::MAX), umbra_memory::ColourSet(u64::MAX)), |d| {
-            (d.shadow, d.tasks)
-        });
-    spawn::parked(tasks::SHADOW, core, SHADOW_BYTES, own, Owner::SHADOW, shadow_main)?;
-    spawn::parked(tasks::ECHO, core, first_class::SCRATCH_BYTES, tasks_colours, Owner::SHADOW, echo_main)?;
+    spawn::parked(tasks::SHADOW, core, SHADOW_BYTES, Class::Shadow, Owner::SHADOW, shadow_main)?;
+    // The echo is the first-class workload's own code: it is to meet its cache.
+    spawn::parked(tasks::ECHO, core, first_class::SCRATCH_BYTES, Class::First, Owner::SHADOW, echo_main)?;
     Ok(())
 }
 
@@ -89,7 +85,7 @@ impl Aside {
         }
     }
 
-    fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         !self.done.load(Ordering::Acquire) || tasks::at(self.slot).phase() != Phase::Parked
     }
 

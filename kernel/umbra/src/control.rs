@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use umbra_control::line::{Config, Line};
 use umbra_control::machine::WorkloadId;
 use umbra_hw::cpuid::Inventory;
+use umbra_memory::Finding;
 use umbra_ramdisk::Mode;
 
 use crate::boot::{bandwidth, ramdisk};
@@ -14,7 +15,9 @@ use crate::cells::ControlCell;
 use crate::machine::{self, Machine};
 use crate::shell::Shell;
 use crate::spawn::SpawnError;
-use crate::{aside, first_class, job, log, log_line, schedule, selftest, spawn, stop, time, watch};
+use crate::{
+    aside, first_class, job, log, log_line, memory, recolour, schedule, selftest, spawn, stop, time, watch,
+};
 
 /// The first-class workload's identifier; second-class ones have their index
 /// in the workload table.
@@ -63,6 +66,11 @@ pub(crate) fn with_line<R>(body: impl FnOnce(&mut Line, &mut Machine) -> R) -> O
 extern "sysv64" fn main(_slot: u64) -> ! {
     spawn::begin();
     let config = ramdisk::the_config();
+    match memory::evidence::gather(machine::llc_ways()) {
+        Some(finding @ Finding::NotApart) => log_line!(Warn, "memory: page colours {finding}"),
+        Some(finding) => log_line!(Info, "memory: page colours {finding}"),
+        None => log_line!(Info, "memory: page colours cannot be told apart: there are too few"),
+    }
     if let Err(error) = create_tasks() {
         log_line!(Error, "first-class: {error}");
     }
@@ -85,6 +93,7 @@ extern "sysv64" fn main(_slot: u64) -> ! {
         log::collect(&mut |record| shell.show_above(record));
         with_line(|line, _| while line.take_event().is_some() {});
         spawn::reap();
+        recolour::look(now_ns);
         stop::look(now_ns);
         watch::look(now_ns);
         shell.poll(now_ns);

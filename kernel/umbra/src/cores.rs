@@ -43,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) busy_cycles: AtomicU64,
     /// Context switches.
     pub(crate) switches: AtomicU64,
+    /// Mapping generation it has flushed for; the core itself writes.
+    pub(crate) flushed: AtomicU64,
     /// Second-class tasks on its run queue.
     pub(crate) second_class: AtomicU32,
     pub(crate) log: LogRing,
@@ -103,6 +105,7 @@ pub(crate) fn create(number: u8, apic_id: u32) -> Result<(&'static Core, u64), c
         interrupts: AtomicU64::new(0),
         busy_cycles: AtomicU64::new(0),
         switches: AtomicU64::new(0),
+        flushed: AtomicU64::new(0),
         second_class: AtomicU32::new(0),
         log: LogRing::new(),
         owned: UnsafeCell::new(Owned::new()),

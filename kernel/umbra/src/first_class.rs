@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use spin::Once;
 use umbra_control::machine::{Burst, BurstProgress, Counts, Refusal};
-use umbra_memory::{ColourSet, Owner};
+use umbra_memory::{Class, Owner};
 use umbra_scenario::{Arrivals, Histogram};
 use umbra_sched::Roles;
 use umbra_x86_64::cpu;
@@ -21,7 +21,7 @@ use crate::cells::Handed;
 use crate::schedule::{self, Message};
 use crate::spawn::{self, SpawnError};
 use crate::tasks::{self, Phase};
-use crate::{aside, cores, log_line, memory, time};
+use crate::{aside, cores, log_line, time};
 
 /// Scratch of whoever runs requests.
 pub(crate) const SCRATCH_BYTES: u64 = 256 << 10;
@@ -117,8 +117,7 @@ pub(crate) fn create(core: u8) -> Result<(), SpawnError> {
     }
     let index = workload_search::memory_bytes(corpus, workload_search::Config::default());
     let bytes = u64::try_from(index).unwrap_or(u64::MAX).next_multiple_of(4096) + SCRATCH_BYTES;
-    let colours = memory::usage().map_or(ColourSet(u64::MAX), |usage| usage.division.tasks);
-    spawn::parked(tasks::FIRST, core, bytes, colours, Owner::CORPUS, main)?;
+    spawn::parked(tasks::FIRST, core, bytes, Class::First, Owner::CORPUS, main)?;
     STATE.store(State::Preparing as u8, Ordering::Release);
     Ok(())
 }
@@ -129,6 +128,14 @@ pub(crate) fn begin_preparing() {
     if state() == State::Preparing && !schedule::send(core, Message::Wake(tasks::FIRST)) {
         log_line!(Error, "first-class: the mailbox of core {core} is full");
     }
+}
+
+/// Whether it serves nothing and nothing has told it to: then it stays away
+/// from its memory until the control core releases a burst.
+pub(crate) fn is_idle() -> bool {
+    state() == State::Ready
+        && LIVE.done.load(Ordering::Acquire)
+        && tasks::at(tasks::FIRST).phase() == Phase::Parked
 }
 
 /// Releases a burst.

@@ -21,6 +21,7 @@ use crate::{aside, cores, first_class, memory, time};
 pub(crate) struct Machine;
 
 static LLC_BYTES: AtomicU64 = AtomicU64::new(0);
+static LLC_WAYS: AtomicU32 = AtomicU32::new(0);
 static BANDWIDTH: AtomicU64 = AtomicU64::new(0);
 static EMULATED: AtomicBool = AtomicBool::new(false);
 static COLOURS: AtomicU32 = AtomicU32::new(1);
@@ -39,8 +40,14 @@ pub(crate) fn learn(inventory: &Inventory, memory_bandwidth: u64) {
     EMULATED.store(inventory.identity.brand.as_str().contains("TCG"), Ordering::Relaxed);
     let llc = inventory.last_level_cache().map_or(UNKNOWN_LLC_BYTES, |cache| cache.bytes());
     LLC_BYTES.store(llc, Ordering::Relaxed);
+    LLC_WAYS.store(inventory.last_level_cache().map_or(0, |cache| cache.ways), Ordering::Relaxed);
     BANDWIDTH.store(memory_bandwidth, Ordering::Relaxed);
     COLOURS.store(memory::usage().map_or(1, |usage| usage.colours), Ordering::Relaxed);
+}
+
+/// Ways of the last-level cache, if CPUID tells.
+pub(crate) fn llc_ways() -> Option<u32> {
+    Some(LLC_WAYS.load(Ordering::Relaxed)).filter(|ways| *ways > 0)
 }
 
 /// The core that first-class bursts run on.
@@ -93,7 +100,7 @@ impl Topology for Machine {
         let task = tasks::get(id.0).filter(|_| id.0 >= tasks::SECOND)?;
         let state = match task.phase() {
             Phase::Empty => return None,
-            Phase::Paused => TaskState::Paused,
+            Phase::Paused if !task.is_merely_held() => TaskState::Paused,
             phase if phase.is_over() => TaskState::Ended,
             _ => TaskState::Runnable,
         };
@@ -156,9 +163,13 @@ impl Actuator for Machine {
 
     fn holds(&self, action: Action) -> bool {
         let phase = |task: TaskId| tasks::get(task.0).map_or(Phase::Empty, tasks::Task::phase);
+        // A task that is held for a moment counts as what it is otherwise.
+        let held = |task: TaskId| tasks::get(task.0).is_some_and(tasks::Task::is_merely_held);
         match action {
-            Action::Pause(task) => phase(task) == Phase::Paused,
-            Action::Resume(task) => matches!(phase(task), Phase::Ready | Phase::Running | Phase::Sleeping),
+            Action::Pause(task) => phase(task) == Phase::Paused && !held(task),
+            Action::Resume(task) => {
+                held(task) || matches!(phase(task), Phase::Ready | Phase::Running | Phase::Sleeping)
+            }
             Action::Migrate { task, to } => {
                 let here = tasks::get(task.0).map(|task| task.core.load(Ordering::Acquire));
                 here == Some(to.0) && !matches!(phase(task), Phase::Moving | Phase::Empty)

@@ -23,6 +23,7 @@ mod job;
 mod log;
 mod machine;
 mod memory;
+mod recolour;
 mod records;
 mod schedule;
 mod selftest;

@@ -3,14 +3,19 @@
 //! Only boot and the control task come here, so the lock is never contended;
 //! no interrupt handler and no other core takes it.
 
+pub(crate) mod colours;
+pub(crate) mod evidence;
+pub(crate) mod moving;
+pub(crate) mod verify;
+
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
 use spin::mutex::SpinMutex;
 use umbra_memory::{
-    Budget, ColourSet, Colours, FRAME_BYTES, Frame, FrameAllocator, Owner, core_stack, memory_area,
-    stack_area,
+    Budget, Class, ColourSet, Colours, Division, FRAME_BYTES, Frame, FrameAllocator, Owner, core_stack,
+    memory_area, stack_area,
 };
 use umbra_x86_64::paging::{Access, Audit, MapError, Space};
 
@@ -28,33 +33,9 @@ static MEMORY: SpinMutex<Option<Memory>> = SpinMutex::new(None);
 struct Memory {
     frames: FrameAllocator<'static>,
     space: Space,
-    colours: Division,
+    /// Colours of page tables and of cores' stacks.
+    kernel: ColourSet,
     low_page: Option<u64>,
-}
-
-/// Which colours belong to whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Division {
-    /// Every colour there is.
-    pub(crate) all: ColourSet,
-    /// The shadow's own: it samples only these sets.
-    pub(crate) shadow: ColourSet,
-    /// Everybody else's.
-    pub(crate) tasks: ColourSet,
-}
-
-impl Division {
-    /// One colour in sixteen, at least one, is the shadow's; where there are
-    /// too few to give one away, it shares.
-    fn of(colours: Colours) -> Self {
-        let count = colours.count();
-        let all = ColourSet(if count >= 64 { u64::MAX } else { (1 << count) - 1 });
-        if count < 8 {
-            return Self { all, shadow: all, tasks: all };
-        }
-        let shadow = ColourSet((1 << (count / 16).max(1)) - 1);
-        Self { all, shadow, tasks: ColourSet(all.0 & !shadow.0) }
-    }
 }
 
 /// Why memory could not be given.
@@ -117,7 +98,7 @@ pub(crate) fn init(
     let count = usize::try_from(words).unwrap_or(0);
     // SAFETY: the boot loader says the region is unused, the window shows it,
     // and it is left out of the frames below.
-    let storage = unsafe { core::slice::from_raw_parts_mut((window + home) as *mut u32, count) };
+    let storage = unsafe { core::slice::from_raw_parts((window + home) as *const AtomicU32, count) };
     let first = Frame::containing(start).unwrap_or(Frame(0));
     let mut frames = FrameAllocator::new(storage, first, colours);
     for region in high() {
@@ -136,7 +117,9 @@ pub(crate) fn init(
     // SAFETY: the boot loader mapped all physical memory at `window`; this is
     // the only `Space`.
     let space = unsafe { Space::current(window) };
-    let memory = Memory { frames, space, colours: Division::of(colours), low_page };
+    let division = Division::usual(colours);
+    colours::init(division);
+    let memory = Memory { frames, space, kernel: division.of(Class::Kernel), low_page };
     let usage = memory.usage();
     *MEMORY.lock() = Some(memory);
     usage
@@ -194,7 +177,7 @@ pub(crate) fn object<T>(count: usize) -> Result<&'static mut [MaybeUninit<T>], M
 /// Maps stack number `stack` of a core, `bytes` long, and returns its top.
 pub(crate) fn map_core_stack(core: u8, stack: u16, bytes: u64) -> Result<u64, MemoryError> {
     let Some((bottom, _)) = core_stack(u16::from(core), stack) else { return Err(MemoryError::NotReady) };
-    with(|memory| memory.map_range(bottom, bytes, ColourSet(u64::MAX), Owner::KERNEL))
+    with(|memory| memory.map_range(bottom, bytes, memory.kernel, Owner::KERNEL))
         .unwrap_or(Err(MemoryError::NotReady))?;
     Ok(bottom + bytes)
 }
@@ -208,8 +191,25 @@ pub(crate) struct Areas {
     pub(crate) memory_bytes: u64,
 }
 
+impl Areas {
+    /// Pages of both areas.
+    pub(crate) fn pages(&self) -> u32 {
+        u32::try_from((self.stack_bytes + self.memory_bytes) / FRAME_BYTES).unwrap_or(u32::MAX)
+    }
+
+    /// The address of a page, numbered through both areas.
+    pub(crate) fn page(&self, number: u32) -> u64 {
+        let offset = u64::from(number) * FRAME_BYTES;
+        match offset.checked_sub(self.stack_bytes) {
+            None => self.stack_bottom + offset,
+            Some(offset) => self.memory_bottom + offset,
+        }
+    }
+}
+
 /// Maps a task's stack and memory, zeroed, in frames of `colours`. Either
-/// everything is mapped or nothing is.
+/// everything is mapped or nothing is. Where these colours have run dry others
+/// take their place, which the log tells.
 pub(crate) fn map_task(
     slot: u16,
     budget: Budget,
@@ -228,14 +228,22 @@ pub(crate) fn map_task(
         }
         let mapped = memory
             .map_range(stack_bottom, stack_bytes, colours, owner)
-            .and_then(|()| memory.map_range(memory_bottom, memory_bytes, colours, owner));
+            .and_then(|dry| Ok(dry + memory.map_range(memory_bottom, memory_bytes, colours, owner)?));
         if mapped.is_err() {
             memory.unmap_range(stack_bottom, stack_bytes, owner);
             memory.unmap_range(memory_bottom, memory_bytes, owner);
         }
         mapped
     })
-    .unwrap_or(Err(MemoryError::NotReady))?;
+    .unwrap_or(Err(MemoryError::NotReady))
+    .inspect(|dry| {
+        if *dry > 0 {
+            crate::log_line!(
+                Warn,
+                "memory: {dry} pages of task {slot} are not of its colours: those ran dry"
+            );
+        }
+    })?;
     Ok(Areas { stack_bottom, stack_bytes, memory_bottom, memory_bytes })
 }
 
@@ -256,9 +264,9 @@ pub(crate) fn map_device(physical: u64, bytes: u64) -> Result<u64, MemoryError> 
             if memory.space.translate(window(page)) == Some(page) {
                 continue;
             }
-            let (space, frames) = (&mut memory.space, &mut memory.frames);
+            let (space, frames, kernel) = (&mut memory.space, &mut memory.frames, memory.kernel);
             // SAFETY: device registers hold no memory of ours.
-            unsafe { space.map(window(page), page, Access::Device, &mut || table_frame(frames)) }
+            unsafe { space.map(window(page), page, Access::Device, &mut || table_frame(frames, kernel)) }
                 .map_err(MemoryError::Mapping)?;
         }
         Ok(window(physical))
@@ -271,10 +279,10 @@ pub(crate) fn map_device(physical: u64, bytes: u64) -> Result<u64, MemoryError> 
 pub(crate) fn take_low_page() -> Option<(u64, u64)> {
     with(|memory| {
         let page = memory.low_page.take()?;
-        let (space, frames) = (&mut memory.space, &mut memory.frames);
+        let (space, frames, kernel) = (&mut memory.space, &mut memory.frames, memory.kernel);
         if space.translate(page).is_none() {
             // SAFETY: nothing of ours lies in the lower half.
-            unsafe { space.map(page, page, Access::Execute, &mut || table_frame(frames)) }.ok()?;
+            unsafe { space.map(page, page, Access::Execute, &mut || table_frame(frames, kernel)) }.ok()?;
         }
         Some((page, space.root()))
     })
@@ -288,13 +296,10 @@ pub(crate) fn give_up_low_page(page: u64) {
 }
 
 /// Allocates one frame and frees it again, for the benchmark.
-pub(crate) fn exercise_frames() -> bool {
-    with(|memory| {
-        let tasks = memory.colours.tasks;
-        match memory.frames.allocate(tasks, Owner::KERNEL) {
-            Ok(frame) => memory.frames.free(frame, Owner::KERNEL).is_ok(),
-            Err(_) => false,
-        }
+pub(crate) fn exercise_frames(tasks: ColourSet) -> bool {
+    with(|memory| match memory.frames.allocate(tasks, Owner::KERNEL) {
+        Ok(frame) => memory.frames.free(frame, Owner::KERNEL).is_ok(),
+        Err(_) => false,
     })
     .unwrap_or(false)
 }
@@ -311,9 +316,11 @@ fn with<R>(body: impl FnOnce(&mut Memory) -> R) -> Option<R> {
     MEMORY.lock().as_mut().map(body)
 }
 
-/// A zeroed frame for a page table.
-fn table_frame(frames: &mut FrameAllocator<'static>) -> Option<u64> {
-    let frame = frames.allocate(ColourSet(u64::MAX), Owner::PAGE_TABLES).ok()?;
+/// A zeroed frame for a page table, of the kernel's colours if there is one.
+fn table_frame(frames: &mut FrameAllocator<'static>, kernel: ColourSet) -> Option<u64> {
+    let all = frames.colours().all();
+    let frame = frames.allocate(kernel, Owner::PAGE_TABLES);
+    let frame = frame.or_else(|_| frames.allocate(all, Owner::PAGE_TABLES)).ok()?;
     clear(frame);
     Some(frame.address())
 }
@@ -335,7 +342,7 @@ impl Memory {
             corpus: frames.used_by(Owner::CORPUS),
             shadow: frames.used_by(Owner::SHADOW),
             colours: frames.colours().count(),
-            division: self.colours,
+            division: colours::division(),
         }
     }
 
@@ -345,26 +352,29 @@ impl Memory {
         bytes: u64,
         colours: ColourSet,
         owner: Owner,
-    ) -> Result<(), MemoryError> {
+    ) -> Result<u32, MemoryError> {
+        let mut dry = 0;
         for page in (from..from + bytes).step_by(4096) {
             let free = self.frames.free_frames();
             let frame = self.frames.allocate(colours, owner).or_else(|_| {
                 // Colours that have run dry are not worth refusing a task for.
-                self.frames.allocate(self.colours.all, owner)
+                dry += 1;
+                self.frames.allocate(self.frames.colours().all(), owner)
             });
             let Ok(frame) = frame else { return Err(MemoryError::Short { wanted: 1, free }) };
             clear(frame);
-            let (space, frames) = (&mut self.space, &mut self.frames);
+            let (space, frames, kernel) = (&mut self.space, &mut self.frames, self.kernel);
             // SAFETY: the page is in a slot or stack that nobody uses yet, the
             // frame is fresh.
-            let mapped =
-                unsafe { space.map(page, frame.address(), Access::ReadWrite, &mut || table_frame(frames)) };
+            let mapped = unsafe {
+                space.map(page, frame.address(), Access::ReadWrite, &mut || table_frame(frames, kernel))
+            };
             if let Err(error) = mapped {
                 let _ = self.frames.free(frame, owner);
                 return Err(MemoryError::Mapping(error));
             }
         }
-        Ok(())
+        Ok(dry)
     }
 
     fn unmap_range(&mut self, from: u64, bytes: u64, owner: Owner) {

@@ -3,14 +3,14 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use umbra_memory::{ColourSet, Demand, DemandError, Owner};
+use umbra_memory::{Class, Demand, DemandError, Owner};
 use umbra_sched::Roles;
 use umbra_x86_64::{context, cpu};
 
 use crate::memory::{self, Areas, MemoryError};
 use crate::schedule::{self, Message};
 use crate::tasks::{self, Phase, Tenancy};
-use crate::{cores, workloads};
+use crate::{cores, recolour, workloads};
 
 /// Stack of the control task: the console formats on it, and the tick runs on
 /// whatever stack it finds.
@@ -27,6 +27,11 @@ static MAPPINGS: AtomicU64 = AtomicU64::new(1);
 /// its last flush flushes first.
 pub(crate) fn mapping_generation() -> u64 {
     MAPPINGS.load(Ordering::Acquire)
+}
+
+/// Notes that the mapping of a slot has changed.
+pub(crate) fn remapped(slot: u16) {
+    tasks::at(slot).mapped_in.store(MAPPINGS.fetch_add(1, Ordering::AcqRel) + 1, Ordering::Release);
 }
 
 /// Why a task was not started.
@@ -66,9 +71,8 @@ pub(crate) fn second_class(workload: u8, core: Option<u8>) -> Result<u16, SpawnE
     let slot = free.or_else(over).ok_or(SpawnError::NoSlot)?;
     let core = core.or_else(emptiest).ok_or(SpawnError::NoCore)?;
     let bytes = workloads::memory_bytes(workload);
-    let division = memory::usage().map_or(ColourSet(u64::MAX), |usage| usage.division.tasks);
     let owner = Owner::task(slot).unwrap_or(Owner::KERNEL);
-    create(slot, workload, core, STACK_BYTES, bytes, division, owner, workloads::second_class_main)?;
+    create(slot, workload, core, STACK_BYTES, bytes, Class::Second, owner, workloads::second_class_main)?;
     if schedule::send(core, Message::Enqueue(slot)) {
         return Ok(slot);
     }
@@ -94,8 +98,7 @@ fn emptiest() -> Option<u8> {
 
 /// Starts the control task on this core.
 pub(crate) fn control(main: extern "sysv64" fn(u64) -> !) -> Result<(), SpawnError> {
-    let all = ColourSet(u64::MAX);
-    create(tasks::CONTROL, u8::MAX, 0, CONTROL_STACK_BYTES, 0, all, Owner::KERNEL, main)?;
+    create(tasks::CONTROL, u8::MAX, 0, CONTROL_STACK_BYTES, 0, Class::Kernel, Owner::KERNEL, main)?;
     cpu::without_interrupts(|| {
         let queue = &mut schedule::owned(crate::cores::this()).queue;
         tasks::at(tasks::CONTROL).set_phase(Phase::Ready);
@@ -112,11 +115,11 @@ pub(crate) fn parked(
     slot: u16,
     core: u8,
     memory_bytes: u64,
-    colours: ColourSet,
+    class: Class,
     owner: Owner,
     main: extern "sysv64" fn(u64) -> !,
 ) -> Result<Areas, SpawnError> {
-    create(slot, u8::MAX, core, STACK_BYTES, memory_bytes, colours, owner, main)
+    create(slot, u8::MAX, core, STACK_BYTES, memory_bytes, class, owner, main)
 }
 
 #[expect(clippy::too_many_arguments, reason = "one private function that all kinds of tasks share")]
@@ -126,16 +129,20 @@ fn create(
     core: u8,
     stack_bytes: u64,
     memory_bytes: u64,
-    colours: ColourSet,
+    class: Class,
     owner: Owner,
     main: extern "sysv64" fn(u64) -> !,
 ) -> Result<Areas, SpawnError> {
     let budget = Demand { stack_bytes, memory_bytes }.budget().map_err(SpawnError::Demand)?;
-    let areas = memory::map_task(slot, budget, colours, owner).map_err(SpawnError::Memory)?;
+    let colours = memory::colours::admit(slot, class);
+    let areas = memory::map_task(slot, budget, colours, owner).map_err(|error| {
+        memory::colours::forget(slot);
+        SpawnError::Memory(error)
+    })?;
     let task = tasks::at(slot);
     task.reset(slot, workload, core);
     task.stack_bottom.store(areas.stack_bottom, Ordering::Relaxed);
-    task.mapped_in.store(MAPPINGS.fetch_add(1, Ordering::AcqRel) + 1, Ordering::Release);
+    remapped(slot);
     let words = usize::try_from(areas.stack_bytes / 8).unwrap_or(0);
     // SAFETY: the stack was just mapped for this task, which does not run yet.
     let stack = unsafe { core::slice::from_raw_parts_mut(areas.stack_bottom as *mut u64, words) };
@@ -171,7 +178,7 @@ pub(crate) unsafe fn memory_of(slot: u16) -> &'static mut [u64] {
 /// Gives back the frames of second-class tasks that are over. Their slots keep
 /// the report until they are needed.
 pub(crate) fn reap() {
-    for (_, task) in tasks::second_class() {
+    for (slot, task) in tasks::second_class() {
         if !task.phase().is_over() {
             continue;
         }
@@ -179,6 +186,8 @@ pub(crate) fn reap() {
         // the only user of its slot.
         let Some(tenancy) = (unsafe { task.tenancy.get() }) else { continue };
         if !tenancy.reaped {
+            recolour::give_up(slot);
+            memory::colours::forget(slot);
             memory::unmap_task(tenancy.areas, tenancy.owner);
             tenancy.reaped = true;
             if task.phase() == Phase::Ended {

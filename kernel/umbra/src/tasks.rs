@@ -201,6 +201,10 @@ pub(crate) struct Task {
     pub(crate) workload: AtomicU8,
     /// Asked to end at its next unit.
     pub(crate) stop: AtomicBool,
+    /// Policy wants it off its core. Written by its core.
+    pub(crate) paused: AtomicBool,
+    /// Its pages are being moved: it is kept off its core. Written by its core.
+    pub(crate) held: AtomicBool,
     /// Counts the slot's tenants.
     pub(crate) generation: AtomicU32,
     /// Mapping generation its slot was mapped in.
@@ -223,6 +227,8 @@ impl Task {
             core: AtomicU8::new(0),
             workload: AtomicU8::new(u8::MAX),
             stop: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            held: AtomicBool::new(false),
             generation: AtomicU32::new(0),
             mapped_in: AtomicU64::new(0),
             stack_bottom: AtomicU64::new(0),
@@ -238,6 +244,13 @@ impl Task {
         Phase::from_u8(self.phase.load(Ordering::Acquire))
     }
 
+    /// Whether only the moving of its pages keeps it off its core.
+    pub(crate) fn is_merely_held(&self) -> bool {
+        self.phase() == Phase::Paused
+            && self.held.load(Ordering::Acquire)
+            && !self.paused.load(Ordering::Relaxed)
+    }
+
     /// Publishes a phase, and everything written before it.
     pub(crate) fn set_phase(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Release);
@@ -246,7 +259,9 @@ impl Task {
     /// Prepares the slot for a new tenant.
     pub(crate) fn reset(&self, slot: u16, workload: u8, core: u8) {
         self.counters.reset();
-        self.stop.store(false, Ordering::Relaxed);
+        for flag in [&self.stop, &self.paused, &self.held] {
+            flag.store(false, Ordering::Relaxed);
+        }
         self.workload.store(workload, Ordering::Relaxed);
         self.association.store(division::association(slot, workload), Ordering::Relaxed);
         self.core.store(core, Ordering::Relaxed);

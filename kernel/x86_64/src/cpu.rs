@@ -14,6 +14,20 @@ pub fn timestamp() -> u64 {
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
+/// Reads the time-stamp counter after all earlier loads and before all later
+/// instructions (SDM vol. 2B, RDTSC), for timing single loads.
+#[inline]
+#[must_use]
+pub fn ordered_timestamp() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: fences and RDTSC have no effect but the result; no memory is
+    // written, but loads must not be moved across.
+    unsafe {
+        asm!("lfence", "rdtsc", "lfence", out("eax") low, out("edx") high, options(nostack, preserves_flags));
+    }
+    u64::from(high) << 32 | u64::from(low)
+}
+
 /// Executes CPUID. Callers check the maximum leaf first.
 #[must_use]
 pub fn cpuid(leaf: u32, subleaf: u32) -> [u32; 4] {

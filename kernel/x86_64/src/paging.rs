@@ -3,6 +3,8 @@
 //! The boot loader leaves a window through which all physical memory is seen;
 //! tables are reached through it. Only the control core edits.
 
+mod remap;
+
 use x86_64::registers::control::Cr3;
 use x86_64::structures::paging::mapper::{MapToError, TranslateResult};
 use x86_64::structures::paging::{

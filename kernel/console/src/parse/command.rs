@@ -1,8 +1,8 @@
 //! The commands as values. Printing one gives a line that parses to it again.
 
 use super::{
-    DivideVerb, JobScale, Level, Mode, PmuVerb, ProfileVerb, QuarantineVerb, RoleSet, ShadowVerb, Spec,
-    value::number,
+    DivideVerb, JobScale, Level, MemVerb, Mode, PmuVerb, ProfileVerb, QuarantineVerb, RoleSet, ShadowVerb,
+    Spec, value::number,
 };
 use core::fmt::{self, Display, Formatter};
 
@@ -29,7 +29,7 @@ pub enum Command<'a> {
     Quarantine { verb: QuarantineVerb },
     Policy { set: Option<&'a str> },
     Stats { reset: bool },
-    Mem,
+    Mem { what: Memory<'a> },
     Hw,
     Topo,
     Pmu { verb: PmuVerb, events: Option<&'a str>, core: Option<u8>, task: Option<u16> },
@@ -85,6 +85,41 @@ impl Display for Target<'_> {
     }
 }
 
+/// What `mem` is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory<'a> {
+    /// Totals, by owner.
+    Totals,
+    /// Rows of colours.
+    Colours,
+    /// The colours of a task.
+    Show {
+        /// The task.
+        task: u16,
+    },
+    /// Moves a task's pages.
+    Move {
+        /// The task.
+        task: u16,
+        /// A list like `4-8,10`.
+        colours: &'a str,
+    },
+    /// Checks every mapping.
+    Verify,
+}
+
+impl Display for Memory<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Totals => Ok(()),
+            Self::Colours => write!(f, " {}", MemVerb::Colours),
+            Self::Show { task } => write!(f, " {} {task}", MemVerb::Show),
+            Self::Move { task, colours } => write!(f, " {} {task} {colours}", MemVerb::Move),
+            Self::Verify => write!(f, " {}", MemVerb::Verify),
+        }
+    }
+}
+
 /// Roles that a core is to have from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoleChange {
@@ -135,6 +170,7 @@ impl Display for Command<'_> {
                 optional(f, settings)?;
                 flag(f, "-c", class)
             }
+            Self::Mem { what } => what.fmt(f),
             Self::Query { text } => write!(f, " {text}"),
             Self::Job { scale } => optional(f, scale),
             Self::Mode { mode } => write!(f, " {mode}"),
@@ -175,7 +211,7 @@ impl Command<'_> {
             Self::Quarantine { .. } => "quarantine",
             Self::Policy { .. } => "policy",
             Self::Stats { .. } => "stats",
-            Self::Mem => "mem",
+            Self::Mem { .. } => "mem",
             Self::Hw => "hw",
             Self::Topo => "topo",
             Self::Pmu { .. } => "pmu",

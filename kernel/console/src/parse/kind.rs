@@ -34,6 +34,8 @@ pub enum Kind {
     Roles,
     /// A log level.
     Level,
+    /// A list of page colours.
+    Colours,
     /// One of these words.
     Word(&'static [&'static str]),
     /// A command's name.
@@ -83,6 +85,7 @@ impl Display for Kind {
             Self::Workload | Self::Profile | Self::Policy => "NAME",
             Self::Roles => "ROLE[,ROLE]",
             Self::Level => "LEVEL",
+            Self::Colours => "COLOURS",
             Self::Command => "COMMAND",
             Self::Events => "EVENT[,EVENT]",
             Self::Settings => "SETTINGS",
@@ -110,6 +113,7 @@ impl Display for Meaning {
             Kind::Command => "a command's name (see 'help')",
             Kind::Events => "events separated by commas (see 'pmu list')",
             Kind::Settings => "settings such as llc:1=0xf or, in quotes, \"L3:0=f;1=f\"",
+            Kind::Colours => "a list of colours like 4-8,10 (see 'mem colours')",
             Kind::Text => "words that must all occur, \"words in sequence\" in quotes",
             Kind::Roles => {
                 write_list(f, &Role::NAMES, ", ", " or ")?;

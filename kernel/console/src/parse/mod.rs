@@ -17,14 +17,15 @@ mod table;
 mod value;
 mod words;
 
-pub use command::{Command, RoleChange, Target};
+pub use command::{Command, Memory, RoleChange, Target};
 pub use error::{ParseError, Problem, Quoted};
 pub use kind::{Kind, Meaning};
 pub use nearest::nearest;
 pub use spec::{Flag, Group, Need, Positional, Spec, Syntax};
 pub use table::{SPECS, find};
 pub use words::{
-    DivideVerb, JobScale, Level, Mode, PmuVerb, ProfileVerb, QuarantineVerb, Role, RoleSet, ShadowVerb,
+    DivideVerb, JobScale, Level, MemVerb, Mode, PmuVerb, ProfileVerb, QuarantineVerb, Role, RoleSet,
+    ShadowVerb,
 };
 
 use value::{Value, Values};
@@ -92,14 +93,14 @@ fn read_values<'a>(
             read_flag(spec, word, words.next(), &mut values)?;
             continue;
         }
-        let admitted =
-            spec.positionals.get(filled).filter(|next| next.need.admits(values.word_before(filled)));
+        let (first, previous) = (values.word(0), values.word_before(filled));
+        let admitted = spec.positionals.get(filled).filter(|next| next.need.admits(first, previous));
         let positional = admitted.ok_or(Problem::Unexpected(word))?;
         values.set(filled, Value::read(positional.kind, word)?);
         filled += 1;
     }
     match spec.positionals.get(filled) {
-        Some(next) if next.need.demands(filled, values.word_before(filled)) => {
+        Some(next) if next.need.demands(filled, values.word(0), values.word_before(filled)) => {
             Err(Problem::Missing(next.kind))
         }
         _ => Ok(values),

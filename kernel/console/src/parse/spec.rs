@@ -75,24 +75,28 @@ pub enum Need {
     WithPrevious,
     /// When the one before it is this word, and only then.
     After(&'static str),
+    /// When the first of all is one of these words, and only then.
+    With(&'static [&'static str]),
 }
 
 impl Need {
-    /// Whether an argument may stand here, `previous` being the keyword before.
-    pub(crate) fn admits(self, previous: Option<&str>) -> bool {
+    /// Whether an argument may stand here, `first` being the keyword at the
+    /// beginning and `previous` the one before.
+    pub(crate) fn admits(self, first: Option<&str>, previous: Option<&str>) -> bool {
         match self {
             Self::After(word) => previous == Some(word),
+            Self::With(words) => first.is_some_and(|first| words.contains(&first)),
             _ => true,
         }
     }
 
     /// Whether an argument must stand here when `filled` came before it.
-    pub(crate) fn demands(self, filled: usize, previous: Option<&str>) -> bool {
+    pub(crate) fn demands(self, filled: usize, first: Option<&str>, previous: Option<&str>) -> bool {
         match self {
             Self::Required => true,
             Self::Optional => false,
             Self::WithPrevious => filled > 0,
-            Self::After(word) => previous == Some(word),
+            Self::After(_) | Self::With(_) => self.admits(first, previous),
         }
     }
 }
@@ -123,7 +127,7 @@ impl Display for Syntax<'_> {
         f.write_str(self.0.name)?;
         let mut open = false;
         for positional in self.0.positionals {
-            let joined = matches!(positional.need, Need::WithPrevious | Need::After(_));
+            let joined = matches!(positional.need, Need::WithPrevious | Need::After(_) | Need::With(_));
             if open && !joined {
                 f.write_str("]")?;
                 open = false;

@@ -1,8 +1,8 @@
 //! Every command, once.
 
 use super::{
-    Command, DivideVerb, Flag, Group, JobScale, Kind, Mode, Need, PmuVerb, Positional, ProfileVerb,
-    QuarantineVerb, RoleChange, ShadowVerb, Spec,
+    Command, DivideVerb, Flag, Group, JobScale, Kind, MemVerb, Memory, Mode, Need, PmuVerb, Positional,
+    ProfileVerb, QuarantineVerb, RoleChange, ShadowVerb, Spec,
 };
 
 const CORE: Kind = Kind::Core;
@@ -51,8 +51,23 @@ pub static SPECS: [Spec; 36] = [
         ..plain("stats", Group::Look)
     },
     Spec {
-        summary: "memory: frames free and used, by colour and by owner",
-        build: |_| Some(Command::Mem),
+        summary: "memory by owner or by colour; move a task to other colours",
+        example: "mem move 4 8-15",
+        positionals: &[
+            optional(Kind::Word(&MemVerb::NAMES)),
+            Positional { kind: Kind::Task, need: Need::With(&["show", "move"]) },
+            Positional { kind: Kind::Colours, need: Need::With(&["move"]) },
+        ],
+        build: |values| {
+            let what = match values.word(0).and_then(MemVerb::read) {
+                None => Memory::Totals,
+                Some(MemVerb::Colours) => Memory::Colours,
+                Some(MemVerb::Verify) => Memory::Verify,
+                Some(MemVerb::Show) => Memory::Show { task: values.number(1)? },
+                Some(MemVerb::Move) => Memory::Move { task: values.number(1)?, colours: values.name(2)? },
+            };
+            Some(Command::Mem { what })
+        },
         ..plain("mem", Group::Look)
     },
     Spec {

@@ -140,6 +140,15 @@ fn errors_say_what_was_wrong_and_what_was_expected() {
         ),
         ("policy set", "policy: NAME is missing; expected: policy [show|set NAME]"),
         ("policy show none", "policy: 'none' is one word too many; expected: policy [show|set NAME]"),
+        ("mem move 4", "mem: COLOURS is missing; expected: mem [colours|show|move|verify TASK COLOURS]"),
+        (
+            "mem move 4 red",
+            "mem: 'red' is no COLOURS; expected a list of colours like 4-8,10 (see 'mem colours')",
+        ),
+        (
+            "mem colours 4",
+            "mem: '4' is one word too many; expected: mem [colours|show|move|verify TASK COLOURS]",
+        ),
         ("mode xml", "mode: 'xml' is no text|json; expected text or json"),
         ("pause all", "pause: 'all' is no TASK|NAME; expected a task number or a workload's name (see 'ps')"),
         (
@@ -171,7 +180,9 @@ fn any_command() -> impl Strategy<Value = Command<'static>> {
         Command::Version,
         Command::Cpus,
         Command::Ps,
-        Command::Mem,
+        Command::Mem { what: Memory::Totals },
+        Command::Mem { what: Memory::Colours },
+        Command::Mem { what: Memory::Verify },
         Command::Hw,
         Command::Topo,
         Command::Mon,
@@ -226,6 +237,9 @@ fn any_command() -> impl Strategy<Value = Command<'static>> {
             let settings = set.then_some("\"L3:0=f;1=f\"");
             if cat { Command::Cat { verb, settings, class } } else { Command::Mba { verb, settings, class } }
         }),
+        any::<u16>().prop_map(|task| Command::Mem { what: Memory::Show { task } }),
+        (any::<u16>(), prop::sample::select(&["0", "4-8,10", "99-1"][..]))
+            .prop_map(|(task, colours)| Command::Mem { what: Memory::Move { task, colours } }),
         prop::sample::select(&["a", "Vec::new  -n", "\"two words\" -x é"][..])
             .prop_map(|text| Command::Query { text }),
     ];

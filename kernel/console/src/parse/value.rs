@@ -26,6 +26,7 @@ impl<'a> Value<'a> {
             Kind::Workload | Kind::Profile | Kind::Policy | Kind::Events | Kind::Settings | Kind::Text => {
                 Some(Self::Name(word))
             }
+            Kind::Colours => is_list(word).then_some(Self::Name(word)),
             Kind::Roles => RoleSet::read(word).map(Self::Roles),
             Kind::Level => Level::read(word).map(Self::Level),
             Kind::Word(words) => words.iter().find(|known| **known == word).map(|known| Self::Word(known)),
@@ -43,9 +44,18 @@ pub(crate) fn number(word: &str, min: u32, max: u32) -> Option<u32> {
     word.parse().ok().filter(|value| (min..=max).contains(value))
 }
 
+/// Whether a word looks like a list of numbers and ranges: what they mean only
+/// the machine knows.
+fn is_list(word: &str) -> bool {
+    word.split(',').all(|item| {
+        let (from, to) = item.split_once('-').unwrap_or((item, item));
+        number(from, 0, u32::MAX).is_some() && number(to, 0, u32::MAX).is_some()
+    })
+}
+
 /// Most positional arguments, and most flags, of a command; a test of the table
 /// checks that this holds.
-pub(crate) const MOST: usize = 2;
+pub(crate) const MOST: usize = 3;
 
 /// The arguments of one command.
 #[derive(Debug, Default)]

@@ -87,6 +87,20 @@ words! {
 }
 
 words! {
+    /// What `mem` shows beside totals, or does.
+    MemVerb {
+        /// Rows of colours: who may use them, who does.
+        Colours = "colours",
+        /// The colours of one task.
+        Show = "show",
+        /// Moves a task's pages to other colours.
+        Move = "move",
+        /// Checks every mapping against the allocator.
+        Verify = "verify",
+    }
+}
+
+words! {
     /// What `quarantine` does.
     QuarantineVerb {
         /// Prints what is in effect, its lease and lead time.

@@ -14,12 +14,20 @@
 //! - Each owner has a turn of its own among the colours, so that two owners
 //!   who allocate alternately both spread over all of their colours.
 //! - No lock inside: the caller has one allocator and decides who may touch it.
+//!   Words are atomic because caches of cores change those of the frames they
+//!   hold beside it (see [`FrameCache`]); each word has one user at a time.
 
+mod cache;
+mod census;
 mod runs;
 mod word;
 
+pub use cache::{CACHE_DEPTH, FrameCache, Kept};
+pub use census::{ByColour, Fingerprint};
 pub use runs::{NoRun, Sweep};
 pub use word::FrameState;
+
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::colour::{Colour, ColourSet, Colours, MAX_COLOURS};
 use word::Word;
@@ -65,6 +73,8 @@ impl Owner {
     pub const CORPUS: Self = Self(3);
     /// Shadows and echoes.
     pub const SHADOW: Self = Self(4);
+    /// Nobody: at hand in a core's cache.
+    pub const CACHED: Self = Self(5);
 
     /// The task in `slot`; none from 128 up.
     #[must_use]
@@ -141,7 +151,7 @@ struct List {
 /// Hands out frames by colour and owner.
 #[derive(Debug)]
 pub struct FrameAllocator<'w> {
-    words: &'w mut [u32],
+    words: &'w [AtomicU32],
     first: Frame,
     colours: Colours,
     lists: [List; MAX_COLOURS as usize],
@@ -164,11 +174,11 @@ impl<'w> FrameAllocator<'w> {
     /// An allocator without frames; word `i` stands for frame `first + i`.
     /// Writes every word: at boot only. Words beyond a 4 TiB span stay unused.
     #[must_use]
-    pub fn new(words: &'w mut [u32], first: Frame, colours: Colours) -> Self {
+    pub fn new(words: &'w [AtomicU32], first: Frame, colours: Colours) -> Self {
         let reach = usize::try_from(u32::MAX - first.0).unwrap_or(SPAN_MAX);
         let span = words.len().min(SPAN_MAX).min(reach);
-        let words = &mut words[..span];
-        words.fill(Word::UNMANAGED.0);
+        let words = &words[..span];
+        words.iter().for_each(|word| word.store(Word::UNMANAGED.0, Ordering::Relaxed));
         Self {
             words,
             first,
@@ -194,11 +204,12 @@ impl<'w> FrameAllocator<'w> {
         let (low, high) = self.clip(from, to);
         let mut added = Added { outside: whole.saturating_sub(u64::from(high - low)), ..Added::default() };
         let (colours, first) = (self.colours, self.first.0);
-        let words = &mut self.words[low as usize..high as usize];
-        for (index, word) in (low..high).rev().zip(words.iter_mut().rev()) {
-            if *word == Word::UNMANAGED.0 {
+        let words = &self.words[low as usize..high as usize];
+        for (index, word) in (low..high).rev().zip(words.iter().rev()) {
+            if word.load(Ordering::Relaxed) == Word::UNMANAGED.0 {
                 let list = &mut self.lists[usize::from(colours.colour_of(Frame(first + index)).0)];
-                *word = Word::free(core::mem::replace(&mut list.head, index)).0;
+                let next = core::mem::replace(&mut list.head, index);
+                word.store(Word::free(next).0, Ordering::Relaxed);
                 list.count += 1;
                 added.frames += 1;
             } else {
@@ -224,7 +235,7 @@ impl<'w> FrameAllocator<'w> {
             return Err(OutOfFrames { colours, free_elsewhere: self.free });
         };
         self.set_word(index, Word::used(owner));
-        self.used[usize::from(owner.0)] += 1;
+        self.count(owner, 1);
         Ok(Frame(self.first.0 + index))
     }
 
@@ -236,9 +247,10 @@ impl<'w> FrameAllocator<'w> {
         match self.state(frame) {
             FrameState::Unmanaged => Err(FreeError::Foreign(frame)),
             FrameState::Free => Err(FreeError::DoubleFree(frame)),
+            FrameState::Used(Owner::CACHED) if owner != Owner::CACHED => Err(FreeError::DoubleFree(frame)),
             FrameState::Used(other) if other != owner => Err(FreeError::WrongOwner { frame, owner: other }),
             FrameState::Used(_) => {
-                self.used[usize::from(owner.0)] -= 1;
+                self.count(owner, -1);
                 self.push(frame.0 - self.first.0);
                 Ok(())
             }
@@ -269,10 +281,23 @@ impl<'w> FrameAllocator<'w> {
         self.lists.get(usize::from(colour.0)).map_or(0, |list| list.count)
     }
 
-    /// Frames an owner has.
+    /// Frames an owner has, by what caches have said so far: each may know of
+    /// as many more or less as it holds.
     #[must_use]
-    pub const fn used_by(&self, owner: Owner) -> u32 {
-        self.used[owner.0 as usize]
+    pub fn used_by(&self, owner: Owner) -> u32 {
+        u32::try_from(self.used[usize::from(owner.0)].cast_signed()).unwrap_or(0)
+    }
+
+    /// The words, for caches.
+    pub(crate) const fn words(&self) -> &'w [AtomicU32] {
+        self.words
+    }
+
+    /// Counts more or fewer frames of an owner. Wraps: one cache may tell of a
+    /// frame's end before another has told of its begin.
+    pub(crate) fn count(&mut self, owner: Owner, more: i32) {
+        let used = &mut self.used[usize::from(owner.0)];
+        *used = used.wrapping_add_signed(more);
     }
 
     /// The colours that frames are sorted by.
@@ -326,12 +351,12 @@ impl<'w> FrameAllocator<'w> {
 
     /// The word of a frame; unmanaged beyond the end.
     fn word(&self, index: u32) -> Word {
-        self.words.get(index as usize).map_or(Word::UNMANAGED, |&word| Word(word))
+        self.words.get(index as usize).map_or(Word::UNMANAGED, |word| Word(word.load(Ordering::Relaxed)))
     }
 
     fn set_word(&mut self, index: u32, word: Word) {
-        if let Some(place) = self.words.get_mut(index as usize) {
-            *place = word.0;
+        if let Some(place) = self.words.get(index as usize) {
+            place.store(word.0, Ordering::Relaxed);
         }
     }
 
@@ -346,4 +371,4 @@ impl<'w> FrameAllocator<'w> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -84,7 +84,7 @@ impl FrameAllocator<'_> {
         let mut freed = 0;
         for index in low..high {
             if self.word(index).state() == FrameState::Used(owner) {
-                self.used[usize::from(owner.0)] -= 1;
+                self.count(owner, -1);
                 self.push(index);
                 freed += 1;
             }
@@ -138,7 +138,7 @@ impl FrameAllocator<'_> {
         for index in range {
             if self.is_free(index) {
                 self.set_word(index, Word::used(owner));
-                self.used[usize::from(owner.0)] += 1;
+                self.count(owner, 1);
             }
         }
     }

@@ -7,6 +7,11 @@ use std::vec::Vec;
 
 use crate::colour::Geometry;
 
+/// Storage that holds anything but zero.
+pub(crate) fn words(count: usize) -> Vec<AtomicU32> {
+    (0..count).map(|_| AtomicU32::new(7)).collect()
+}
+
 fn four_colours() -> Colours {
     Geometry { sets: 256, ways: 8, line_bytes: 64, slices: 1 }.colours().expect("256 sets of 64 bytes")
 }
@@ -17,8 +22,8 @@ fn address(frame: u32) -> u64 {
 
 #[test]
 fn regions_of_any_shape_are_added_once() {
-    let mut words = vec![7; 32];
-    let mut frames = FrameAllocator::new(&mut words, Frame(16), four_colours());
+    let words = words(32);
+    let mut frames = FrameAllocator::new(&words, Frame(16), four_colours());
     assert_eq!(frames.free_frames(), 0, "whatever the storage held");
     assert_eq!(frames.add_region(address(20) + 1, 4 * FRAME_BYTES), Added { frames: 3, ..Added::default() });
     assert_eq!(frames.add_region(address(20), 2 * FRAME_BYTES), Added { frames: 1, repeated: 1, outside: 0 });
@@ -33,8 +38,8 @@ fn regions_of_any_shape_are_added_once() {
 
 #[test]
 fn colours_take_turns_for_each_owner_apart() {
-    let mut words = vec![0; 64];
-    let mut frames = FrameAllocator::new(&mut words, Frame(0), four_colours());
+    let words = words(64);
+    let mut frames = FrameAllocator::new(&words, Frame(0), four_colours());
     frames.add_region(0, address(64));
     let mut order = [Vec::new(), Vec::new()];
     for _ in 0..6 {
@@ -48,8 +53,8 @@ fn colours_take_turns_for_each_owner_apart() {
 
 #[test]
 fn misuse_and_exhaustion_are_reported_and_change_nothing() {
-    let mut words = vec![0; 8];
-    let mut frames = FrameAllocator::new(&mut words, Frame(8), four_colours());
+    let words = words(8);
+    let mut frames = FrameAllocator::new(&words, Frame(8), four_colours());
     frames.add_region(address(8), 6 * FRAME_BYTES);
     let task = Owner::task(3).expect("a slot");
     let even = ColourSet(0b0001);
@@ -75,8 +80,8 @@ fn misuse_and_exhaustion_are_reported_and_change_nothing() {
 
 #[test]
 fn runs_are_found_lowest_first_aligned_and_within_bounds() {
-    let mut words = vec![0; 64];
-    let mut frames = FrameAllocator::new(&mut words, Frame(100), four_colours());
+    let words = words(64);
+    let mut frames = FrameAllocator::new(&words, Frame(100), four_colours());
     frames.add_region(address(100), 64 * FRAME_BYTES);
     assert_eq!(frames.reserve(address(105) + 8, 8, Owner::KERNEL), 1);
     assert_eq!(frames.reserve(address(105), 0, Owner::KERNEL), 0);
@@ -100,8 +105,8 @@ fn runs_are_found_lowest_first_aligned_and_within_bounds() {
 
 #[test]
 fn a_sweep_takes_back_everything_in_bounded_pieces() {
-    let mut words = vec![0; 64];
-    let mut frames = FrameAllocator::new(&mut words, Frame(0), four_colours());
+    let words = words(64);
+    let mut frames = FrameAllocator::new(&words, Frame(0), four_colours());
     frames.add_region(0, address(64));
     let (task, other) = (Owner::task(0).expect("a slot"), Owner::task(1).expect("a slot"));
     for owner in [task, other].into_iter().cycle().take(64) {
@@ -149,8 +154,8 @@ proptest! {
         regions in prop::collection::vec((0u64..150 * 4096, 0u64..60 * 4096), 1..4),
         steps in prop::collection::vec(step(), 0..200),
     ) {
-        let mut words = vec![0; 120];
-        let mut frames = FrameAllocator::new(&mut words, Frame(10), four_colours());
+        let words = words(120);
+        let mut frames = FrameAllocator::new(&words, Frame(10), four_colours());
         let mut all = BTreeSet::new();
         for (start, bytes) in regions {
             frames.add_region(start, bytes);

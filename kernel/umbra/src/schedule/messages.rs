@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering;
 
 use umbra_sched::{Class, NOMINAL_WEIGHT, Roles, TaskIndex, Token};
 
+use super::hold;
 use super::roles::follow_roles;
 use super::{Departure, Message, Subject, WAKES, class_of, current, owned, send};
 use crate::cores::{self, Core};
@@ -15,19 +16,23 @@ pub(super) fn take(core: &'static Core, message: Message) {
     match message {
         Message::Enqueue(slot) => admit(core, slot),
         Message::Wake(slot) => wake(core, slot),
-        Message::Pause(task) if is_current(task) => withdraw(core, task.slot, Departure::To(Phase::Paused)),
-        Message::Resume(task) if is_current(task) => {
-            if is_mine(core, task.slot) && tasks::at(task.slot).phase() == Phase::Paused {
-                admit(core, task.slot);
-            }
-        }
+        Message::Pause(task) if is_current(task) => hold::pause(core, task.slot),
+        Message::Resume(task) if is_current(task) => hold::resume(core, task.slot),
+        Message::Hold(task) if is_current(task) => hold::hold(core, task.slot),
+        Message::LetGo(task) if is_current(task) => hold::let_go(core, task.slot),
+        Message::Flush => hold::flush(core),
         Message::Move { task, to } if is_current(task) => {
             if to != core.number {
                 withdraw(core, task.slot, Departure::Core(to));
             }
         }
         Message::Kill(task) if is_current(task) => kill(core, task.slot),
-        Message::Pause(_) | Message::Resume(_) | Message::Move { .. } | Message::Kill(_) => {}
+        Message::Pause(_)
+        | Message::Resume(_)
+        | Message::Hold(_)
+        | Message::LetGo(_)
+        | Message::Move { .. }
+        | Message::Kill(_) => {}
         Message::Count(step) => stat::take_step(core, step),
         Message::Division => division::carry_out(core),
         Message::Roles(roles) => {
@@ -43,13 +48,13 @@ fn is_current(task: Subject) -> bool {
     Subject::of(task.slot) == task
 }
 
-fn is_mine(core: &Core, slot: u16) -> bool {
+pub(super) fn is_mine(core: &Core, slot: u16) -> bool {
     tasks::get(slot).is_some_and(|task| task.core.load(Ordering::Relaxed) == core.number)
 }
 
 /// Puts a task on this core's queue, or sends a second-class one on if this
 /// core does not take any now.
-fn admit(core: &'static Core, slot: u16) {
+pub(super) fn admit(core: &'static Core, slot: u16) {
     let Some(task) = tasks::get(slot) else { return };
     let class = class_of(slot);
     if class == Class::Second && !owned(core).roles.accepts(Roles::SECOND_CLASS) {

@@ -8,6 +8,7 @@
 //! handed on (to another core, or to whoever waits for its end) only after the
 //! switch is complete, by [`after_switch`]: until then its stack is in use.
 
+mod hold;
 mod messages;
 mod roles;
 mod switch;
@@ -64,6 +65,12 @@ pub(crate) enum Message {
     Pause(Subject),
     /// Put it back.
     Resume(Subject),
+    /// Keep a task of yours off the core while its pages are moved.
+    Hold(Subject),
+    /// They have been moved.
+    LetGo(Subject),
+    /// Forget cached translations and publish for which mappings.
+    Flush,
     /// Give a task of yours to another core.
     Move { task: Subject, to: u8 },
     /// End a task of yours, wherever it stands.
@@ -89,8 +96,6 @@ pub(crate) struct Owned {
     /// Stack pointer of the idle context while a task runs.
     idle: u64,
     switched_at: u64,
-    /// Mapping generation this core has flushed for.
-    flushed: u64,
     /// The task that was just left, and what becomes of it now that it is.
     departing: Option<(u16, Departure)>,
     /// The running task may not go on: what becomes of it.
@@ -118,7 +123,6 @@ impl Owned {
             incoming: Vec::new(),
             idle: 0,
             switched_at: 0,
-            flushed: 0,
             departing: None,
             must_leave: None,
             next_tick: 0,

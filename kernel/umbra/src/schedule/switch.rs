@@ -3,8 +3,9 @@
 use core::sync::atomic::Ordering;
 
 use umbra_sched::TaskIndex;
-use umbra_x86_64::{apic, context, cpu, paging};
+use umbra_x86_64::{apic, context, cpu};
 
+use super::hold;
 use super::messages::depart;
 use super::roles::follow_roles;
 use super::{Owned, current, owned};
@@ -96,9 +97,8 @@ fn switch(core: &'static Core, state: &mut Owned, previous: Option<u16>, next: O
             core.current.store(slot, Ordering::Relaxed);
             division::enter(core, slot);
             let mapped_in = task.mapped_in.load(Ordering::Acquire);
-            if mapped_in > state.flushed {
-                state.flushed = crate::spawn::mapping_generation();
-                paging::flush_all();
+            if mapped_in > core.flushed.load(Ordering::Relaxed) {
+                hold::flush(core);
             }
             // SAFETY: a task on this core's queue is not running, so its
             // context is this core's to read.

@@ -12,6 +12,7 @@ use umbra_control::predict::{Relation, System, score};
 use umbra_sched::Ring;
 use umbra_x86_64::{context, cpu};
 
+use super::frames;
 use super::harness::{self, Reason, reason, start, wait_for};
 use crate::first_class::{self, State};
 use crate::machine::Machine;
@@ -39,7 +40,8 @@ fn all() -> Result<(), Reason> {
     figure("reschedule", reschedule(overhead), "instructions");
     figure("prediction", prediction(overhead), "instructions");
     figure("ring_transfer", ring_transfer(overhead), "instructions");
-    figure("frame_allocation_and_free", frames(overhead), "instructions");
+    figure("frame_allocation_and_free", frame_pair(overhead), "instructions");
+    frames::measure()?;
     prepare()?;
     for (tasks, mean, worst) in
         [(1, "tick_1", "tick_1_worst"), (8, "tick_8", "tick_8_worst"), (64, "tick_64", "tick_64_worst")]
@@ -52,7 +54,7 @@ fn all() -> Result<(), Reason> {
 }
 
 /// Shows a figure and records it for the host.
-fn figure(name: &str, value: u64, unit: &str) {
+pub(super) fn figure(name: &str, value: u64, unit: &str) {
     println!("{name:<32} {value:>12} {unit}");
     crate::records::send(|object| {
         object.text("record", "bench")?;
@@ -136,9 +138,10 @@ fn ring_transfer(overhead: u64) -> u64 {
     transfers.saturating_sub(overhead) / 16
 }
 
-fn frames(overhead: u64) -> u64 {
+fn frame_pair(overhead: u64) -> u64 {
+    let tasks = memory::colours::division().of(umbra_memory::Class::Second);
     least(1_000, || {
-        black_box(memory::exercise_frames());
+        black_box(memory::exercise_frames(tasks));
     })
     .saturating_sub(overhead)
 }

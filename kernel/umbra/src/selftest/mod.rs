@@ -2,7 +2,9 @@
 //! task, reported as libtest does.
 
 mod bench;
+mod colours;
 mod faults;
+mod frames;
 pub(crate) mod harness;
 mod line;
 mod memory;
@@ -30,6 +32,15 @@ const CASES: &[Case] = &[
     Case { name: "tasks: a dedicated core is left alone", run: tasks::dedicate_and_share },
     Case { name: "tasks: messages about tasks that are gone do nothing", run: tasks::stale_messages },
     Case { name: "workloads: a unit gives the same checksum on every core", run: tasks::same_checksum },
+    Case { name: "colours: timing does not contradict them", run: colours::evidence_is_told },
+    Case { name: "colours: every mapping is sound", run: colours::mappings_are_sound },
+    Case {
+        name: "colours: a running task is moved and its sum holds",
+        run: colours::recoloured_while_running,
+    },
+    Case { name: "colours: a paused task is moved and stays paused", run: colours::recoloured_while_paused },
+    Case { name: "colours: a task ended in a move leaves nothing", run: colours::moves_leave_nothing },
+    Case { name: "colours: the first-class task is moved at rest", run: colours::first_class_moves },
     Case { name: "line: search is prepared and answers", run: line::search_answers },
     Case { name: "line: a burst on a dedicated core is not interrupted", run: line::burst_undisturbed },
     Case { name: "line: a profile is recorded and a shadow made from it", run: line::profile_and_shadow },

@@ -7,6 +7,7 @@
 //! main job measures, commands that would change what it measures are refused.
 
 mod burst;
+mod colours;
 mod cpus;
 mod hardware;
 mod look;
@@ -30,7 +31,7 @@ use core::fmt::Display;
 use alloc::boxed::Box;
 
 use umbra_console::parse::{
-    self, DivideVerb, JobScale, Mode, PmuVerb, ProfileVerb, QuarantineVerb, ShadowVerb,
+    self, DivideVerb, JobScale, Memory, Mode, PmuVerb, ProfileVerb, QuarantineVerb, ShadowVerb,
 };
 use umbra_console::{Command, Editor, Event};
 
@@ -217,7 +218,7 @@ impl Shell {
             Command::Policy { set: None } => policy::show(reply),
             Command::Policy { set: Some(name) } => policy::set(reply, name),
             Command::Stats { reset } => policy::stats(reply, reset),
-            Command::Mem => system::show_memory(reply),
+            Command::Mem { what } => colours::run(reply, what),
             Command::Hw => hardware::show_summary(reply),
             Command::Topo => hardware::show_places(reply),
             Command::Pmu { verb: PmuVerb::List, .. } => hardware::list(reply),
@@ -292,6 +293,7 @@ const fn changes_what_is_measured(command: &Command<'_>) -> bool {
             | Command::Resume { .. }
             | Command::Migrate { .. }
             | Command::Roles { change: Some(_) }
+            | Command::Mem { what: Memory::Move { .. } }
             | Command::Profile { verb: ProfileVerb::Record | ProfileVerb::Clear, .. }
             | Command::Shadow { verb: ShadowVerb::Run }
             | Command::Echo { .. }

@@ -4,11 +4,12 @@ use heapless::Vec;
 use umbra_console::format::Uptime;
 use umbra_console::parse::{Level as Asked, SPECS, Spec};
 use umbra_console::{help, reply::CLEAR_SCREEN};
-use umbra_memory::{ColourSet, FRAME_BYTES};
+use umbra_memory::{Class, FRAME_BYTES};
 
+use super::colours::listed;
 use super::look::TaskLook;
 use super::page::{Page, Value, name, number};
-use super::reply::{Message, Raw, Reply, message};
+use super::reply::{Raw, Reply};
 use crate::log::{self, Level, Record};
 use crate::{cores, exit, heap, memory, tasks, time};
 
@@ -131,7 +132,9 @@ pub(super) fn show_memory(reply: Reply) {
         Share { owner: "second-class tasks", bytes: second },
         Share { owner: "free", bytes: frames(usage.free) },
     ];
-    let (own, others) = (colours(usage.division.shadow), colours(usage.division.tasks));
+    let of = |class| listed(usage.division.of(class));
+    let (kernel, first) = (of(Class::Kernel), of(Class::First));
+    let (shadow, others) = (of(Class::Shadow), of(Class::Second));
     reply.show(|page| {
         page.facts(&[
             ("frames managed", "frames", Value::Number(u64::from(usage.managed))),
@@ -141,8 +144,10 @@ pub(super) fn show_memory(reply: Reply) {
             ("heap", "heap_bytes", Value::Bytes(heap::BYTES as u64)),
             ("heap in use", "heap_used_bytes", Value::Bytes(heap::used() as u64)),
             ("page colours", "colours", Value::Number(u64::from(usage.colours))),
-            ("colours of the shadow", "colours_shadow", Value::Text(&own)),
-            ("colours of everybody else", "colours_tasks", Value::Text(&others)),
+            ("colours of the kernel", "colours_kernel", Value::Text(&kernel)),
+            ("colours of the shadow", "colours_shadow", Value::Text(&shadow)),
+            ("colours of first class", "colours_first_class", Value::Text(&first)),
+            ("colours of second class", "colours_tasks", Value::Text(&others)),
         ])?;
         page.table("owners", [name("owner", "OWNER"), number("bytes", "BYTES")], &owners, |share| {
             [Value::Text(share.owner), Value::Bytes(share.bytes)]
@@ -152,16 +157,6 @@ pub(super) fn show_memory(reply: Reply) {
             [Value::Number(u64::from(row.slot)), Value::Text(row.name), Value::Bytes(row.memory_bytes)]
         })
     });
-}
-
-/// How many colours, and which.
-fn colours(set: ColourSet) -> Message {
-    let count = set.count();
-    let (first, last) = (set.0.trailing_zeros(), 63u32.saturating_sub(set.0.leading_zeros()));
-    if count > 0 && last.saturating_sub(first) + 1 == count {
-        return message(format_args!("{count} ({first} to {last})"));
-    }
-    message(format_args!("{count} (set {:#x})", set.0))
 }
 
 /// `clear`.

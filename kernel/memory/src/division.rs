@@ -1,0 +1,343 @@
+//! Who may use which colours: the classes' sets, and each task's own.
+//!
+//! A class has a set and a task's colours are a part of its class's: so two
+//! classes whose sets do not overlap never compete for a cache set, whatever
+//! their tasks ask for, and nothing has to be checked between tasks. Whether
+//! first and second class share is the division's choice; by default they do,
+//! since a burst may be served with ways or cores instead.
+//!
+//! Changing a task's set is a wish: it is *pending* until its pages have been
+//! moved (see [`crate::Recolouring`]). One bounded table, no search beyond it.
+
+use crate::colour::{Colour, ColourSet, Colours};
+use crate::layout::TASK_SLOTS;
+
+/// Below this many colours nothing is given away: everybody shares all.
+const COLOURS_TO_DIVIDE: u32 = 8;
+const SLOTS: usize = TASK_SLOTS as usize;
+
+/// Whose memory it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Page tables and stacks of cores.
+    Kernel,
+    /// The first-class workload.
+    First,
+    /// The shadow.
+    Shadow,
+    /// Everything that is best effort.
+    Second,
+}
+
+impl Class {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Kernel, Self::First, Self::Shadow, Self::Second];
+
+    /// In words.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::First => "first-class",
+            Self::Shadow => "shadow",
+            Self::Second => "second-class",
+        }
+    }
+}
+
+/// The colours of each class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Division {
+    all: ColourSet,
+    sets: [ColourSet; Class::ALL.len()],
+}
+
+/// Why a set is refused. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No colour at all.
+    Empty,
+    /// Colours that the class does not have.
+    Foreign {
+        /// Whose set it is.
+        class: Class,
+        /// Those it does not have.
+        colours: ColourSet,
+        /// Those it has.
+        expected: ColourSet,
+    },
+    /// Colours that the machine does not have.
+    NoSuchColours(ColourSet),
+    /// The slot has no task with memory of its own.
+    NoTask(u16),
+}
+
+impl core::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Empty => f.write_str("colours: the set is empty, expected at least one"),
+            Self::Foreign { class, colours, expected } => {
+                write!(f, "colours: {colours} are not {}, expected some of {expected}", class.name())
+            }
+            Self::NoSuchColours(colours) => write!(f, "colours: there are no colours {colours}"),
+            Self::NoTask(slot) => write!(f, "colours: no task {slot} has memory"),
+        }
+    }
+}
+
+impl Division {
+    /// One colour in sixteen, at least one, for the shadow and as many for the
+    /// kernel, from the bottom; first and second class share the others. Where
+    /// there are fewer than eight, everybody shares.
+    #[must_use]
+    pub fn usual(colours: Colours) -> Self {
+        let (all, count) = (colours.all(), colours.count());
+        if count < COLOURS_TO_DIVIDE {
+            return Self { all, sets: [all; Class::ALL.len()] };
+        }
+        let part = (count / 16).max(1);
+        let shadow = ColourSet::first(part);
+        let kernel = ColourSet::first(2 * part).without(shadow);
+        let tasks = all.without(shadow).without(kernel);
+        Self { all, sets: [kernel, tasks, shadow, tasks] }
+    }
+
+    /// The same with another set for `class`.
+    ///
+    /// # Errors
+    /// [`Refusal::Empty`] and [`Refusal::NoSuchColours`].
+    pub fn with(mut self, class: Class, set: ColourSet) -> Result<Self, Refusal> {
+        if set.is_empty() {
+            return Err(Refusal::Empty);
+        }
+        let unknown = set.without(self.all);
+        if !unknown.is_empty() {
+            return Err(Refusal::NoSuchColours(unknown));
+        }
+        self.sets[class as usize] = set;
+        Ok(self)
+    }
+
+    /// Every colour there is.
+    #[must_use]
+    pub const fn all(&self) -> ColourSet {
+        self.all
+    }
+
+    /// The colours of a class.
+    #[must_use]
+    pub const fn of(&self, class: Class) -> ColourSet {
+        self.sets[class as usize]
+    }
+
+    /// Colours that two classes share.
+    #[must_use]
+    pub const fn shared(&self, one: Class, other: Class) -> ColourSet {
+        self.of(one).common(self.of(other))
+    }
+
+    /// The classes that may use a colour.
+    pub fn classes_of(&self, colour: Colour) -> impl Iterator<Item = Class> {
+        Class::ALL.into_iter().filter(move |class| self.of(*class).has(colour))
+    }
+}
+
+/// What a task holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Its class.
+    pub class: Class,
+    /// Its colours: where its pages are, or are to be once nothing is pending.
+    pub colours: ColourSet,
+    /// Its pages may still lie elsewhere.
+    pub pending: bool,
+}
+
+/// The colours of every task.
+#[derive(Debug)]
+pub struct Holdings {
+    division: Division,
+    tasks: [Option<Holding>; SLOTS],
+    turn: u16,
+}
+
+impl Holdings {
+    /// Nobody holds anything yet.
+    #[must_use]
+    pub const fn new(division: Division) -> Self {
+        Self { division, tasks: [None; SLOTS], turn: 0 }
+    }
+
+    /// The classes' sets.
+    #[must_use]
+    pub const fn division(&self) -> &Division {
+        &self.division
+    }
+
+    /// A new task in `slot`: it has all colours of its class, which are
+    /// returned. A slot that does not exist holds nothing.
+    pub fn admit(&mut self, slot: u16, class: Class) -> ColourSet {
+        let colours = self.division.of(class);
+        if let Some(place) = self.tasks.get_mut(usize::from(slot)) {
+            *place = Some(Holding { class, colours, pending: false });
+        }
+        colours
+    }
+
+    /// The task in `slot` is gone.
+    pub fn forget(&mut self, slot: u16) {
+        if let Some(place) = self.tasks.get_mut(usize::from(slot)) {
+            *place = None;
+        }
+    }
+
+    /// What the task in `slot` holds.
+    #[must_use]
+    pub fn of(&self, slot: u16) -> Option<Holding> {
+        self.tasks.get(usize::from(slot)).copied().flatten()
+    }
+
+    /// All tasks and what they hold.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, Holding)> {
+        (0..).zip(self.tasks.iter().copied()).filter_map(|(slot, holding)| Some((slot, holding?)))
+    }
+
+    /// Grows, shrinks or moves a task's set; its pages are pending from now on.
+    ///
+    /// # Errors
+    /// See [`Refusal`]; nothing changed.
+    pub fn change(&mut self, slot: u16, colours: ColourSet) -> Result<(), Refusal> {
+        let division = self.division;
+        let holding = self.tasks.get_mut(usize::from(slot)).and_then(Option::as_mut);
+        let holding = holding.ok_or(Refusal::NoTask(slot))?;
+        if colours.is_empty() {
+            return Err(Refusal::Empty);
+        }
+        let (class, expected) = (holding.class, division.of(holding.class));
+        let foreign = colours.without(expected);
+        if !foreign.is_empty() {
+            return Err(Refusal::Foreign { class, colours: foreign, expected });
+        }
+        *holding = Holding { class, colours, pending: true };
+        Ok(())
+    }
+
+    /// Takes another division into force. Tasks keep what is left of their
+    /// colours; those who had all of their class's, or have none left, get all
+    /// of it. Returns how many tasks have pages to move. Bound: the slots.
+    pub fn divide(&mut self, division: Division) -> u32 {
+        let before = core::mem::replace(&mut self.division, division);
+        let mut pending = 0;
+        for holding in self.tasks.iter_mut().flatten() {
+            let (had, has) = (before.of(holding.class), division.of(holding.class));
+            let kept = holding.colours.common(has);
+            let colours = if holding.colours == had || kept.is_empty() { has } else { kept };
+            if colours != holding.colours {
+                (holding.colours, holding.pending) = (colours, true);
+                pending += 1;
+            }
+        }
+        pending
+    }
+
+    /// The next task with pages to move, each in turn. Bound: the slots.
+    pub fn next_pending(&mut self) -> Option<u16> {
+        let is_pending = |slot: &u16| self.of(*slot).is_some_and(|holding| holding.pending);
+        let slot = (self.turn..TASK_SLOTS).chain(0..self.turn).find(is_pending)?;
+        self.turn = (slot + 1) % TASK_SLOTS;
+        Some(slot)
+    }
+
+    /// The pages of `slot` have been moved to `colours`: nothing is pending,
+    /// unless the set was changed meanwhile.
+    pub fn settle(&mut self, slot: u16, colours: ColourSet) {
+        if let Some(Some(holding)) = self.tasks.get_mut(usize::from(slot)) {
+            holding.pending &= holding.colours != colours;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::colour::Geometry;
+    use proptest::prelude::*;
+
+    fn colours(sets: u32) -> Colours {
+        Geometry { sets, ways: 16, line_bytes: 64, slices: 1 }.colours().expect("a usual cache")
+    }
+
+    #[test]
+    fn the_usual_division_keeps_shadow_and_kernel_apart() {
+        let division = Division::usual(colours(2048));
+        assert_eq!(division.all().count(), 32);
+        assert_eq!(division.of(Class::Shadow), ColourSet(0b11));
+        assert_eq!(division.of(Class::Kernel), ColourSet(0b1100));
+        assert_eq!(division.of(Class::First), division.of(Class::Second));
+        for (one, other) in
+            [(Class::Shadow, Class::Kernel), (Class::Shadow, Class::First), (Class::Kernel, Class::Second)]
+        {
+            assert!(division.shared(one, other).is_empty(), "{one:?} and {other:?}");
+        }
+        let few = Division::usual(colours(256));
+        assert!(Class::ALL.iter().all(|class| few.of(*class) == few.all()), "four colours are shared");
+    }
+
+    #[test]
+    fn refusals_say_what_was_expected() {
+        let mut holdings = Holdings::new(Division::usual(colours(2048)));
+        holdings.admit(7, Class::Second);
+        let refused = holdings.change(7, ColourSet(0b10001)).expect_err("a colour of the shadow");
+        assert_eq!(std::format!("{refused}"), "colours: 0 are not second-class, expected some of 4-31");
+        assert_eq!(holdings.change(7, ColourSet::EMPTY), Err(Refusal::Empty));
+        assert_eq!(holdings.change(8, ColourSet(1)), Err(Refusal::NoTask(8)));
+        assert_eq!(holdings.change(u16::MAX, ColourSet(1)), Err(Refusal::NoTask(u16::MAX)));
+        assert_eq!(holdings.of(7).map(|held| held.pending), Some(false), "nothing changed");
+        let division = *holdings.division();
+        let far = ColourSet(1 << 40);
+        assert_eq!(division.with(Class::First, far), Err(Refusal::NoSuchColours(far)));
+    }
+
+    #[test]
+    fn a_new_division_moves_those_it_concerns() {
+        let mut holdings = Holdings::new(Division::usual(colours(2048)));
+        holdings.admit(1, Class::First);
+        holdings.admit(4, Class::Second);
+        holdings.admit(5, Class::Second);
+        holdings.change(5, ColourSet(0xF0)).expect("its class has them");
+        holdings.settle(5, ColourSet(0xF0));
+        let apart = holdings.division().with(Class::First, ColourSet(0x00FF_0000)).expect("known colours");
+        let apart = apart.with(Class::Second, ColourSet(0x0000_FFF0)).expect("known colours");
+        assert!(apart.shared(Class::First, Class::Second).is_empty());
+        assert_eq!(holdings.divide(apart), 2);
+        assert_eq!(holdings.of(5).map(|held| (held.colours, held.pending)), Some((ColourSet(0xF0), false)));
+        assert_eq!((holdings.next_pending(), holdings.next_pending()), (Some(1), Some(4)));
+        holdings.settle(1, ColourSet(0x00FF_0000));
+        holdings.settle(4, ColourSet(1));
+        assert_eq!(holdings.next_pending(), Some(4), "moved to other colours than the last ones asked for");
+    }
+
+    proptest! {
+        #[test]
+        fn a_task_is_always_inside_its_class(steps in prop::collection::vec(
+            (0u16..140, any::<u64>(), 0usize..4, 0u8..4), 1..60)
+        ) {
+            let mut holdings = Holdings::new(Division::usual(colours(2048)));
+            for (slot, bits, class, what) in steps {
+                let class = Class::ALL[class];
+                match what {
+                    0 => { holdings.admit(slot, class); }
+                    1 => holdings.forget(slot),
+                    2 => { let _ = holdings.change(slot, ColourSet(bits)); }
+                    _ => if let Ok(division) = holdings.division().with(class, ColourSet(bits & 0xFFFF_FFFF)) {
+                        holdings.divide(division);
+                    }
+                }
+                for (_, held) in holdings.iter() {
+                    prop_assert!(!held.colours.is_empty());
+                    prop_assert!(held.colours.without(holdings.division().of(held.class)).is_empty());
+                }
+            }
+        }
+    }
+}
