@@ -185,9 +185,9 @@ impl Move {
         let (task, held) = (tasks::get(slot)?, colours::of(slot)?);
         // SAFETY: only the control core fills and empties slots, and it is here.
         let tenancy = (*unsafe { task.tenancy.get() }).filter(|tenancy| !tenancy.reaped)?;
-        // A task that does not run shows no pages in use: those it used before
-        // will do.
-        let runs = matches!(task.phase(), Phase::Ready | Phase::Running);
+        // A task that does not run, or is not moved while it does, shows no
+        // pages in use: those it used before will do.
+        let runs = slot >= tasks::SECOND && matches!(task.phase(), Phase::Ready | Phase::Running);
         Some(Self {
             slot,
             generation: task.generation.load(Ordering::Relaxed),
