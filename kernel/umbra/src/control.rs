@@ -16,7 +16,8 @@ use crate::machine::{self, Machine};
 use crate::shell::Shell;
 use crate::spawn::SpawnError;
 use crate::{
-    aside, first_class, job, log, log_line, memory, recolour, schedule, selftest, spawn, stop, time, watch,
+    aside, first_class, job, log, log_line, memory, recolour, retired, schedule, selftest, spawn, stop, time,
+    watch,
 };
 
 /// The first-class workload's identifier; second-class ones have their index
@@ -93,6 +94,7 @@ extern "sysv64" fn main(_slot: u64) -> ! {
         log::collect(&mut |record| shell.show_above(record));
         with_line(|line, _| while line.take_event().is_some() {});
         spawn::reap();
+        retired::look(now_ns);
         recolour::look(now_ns);
         stop::look(now_ns);
         watch::look(now_ns);

@@ -25,6 +25,7 @@ mod machine;
 mod memory;
 mod recolour;
 mod records;
+mod retired;
 mod schedule;
 mod selftest;
 mod serial;

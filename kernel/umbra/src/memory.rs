@@ -247,12 +247,30 @@ pub(crate) fn map_task(
     Ok(Areas { stack_bottom, stack_bytes, memory_bottom, memory_bytes })
 }
 
-/// Gives a task's frames back. The page tables of the slot stay for its next
-/// user; cores flush before they run that one.
-pub(crate) fn unmap_task(areas: Areas, owner: Owner) {
+/// Gives a task's frames back. The slot's page tables are taken out and handed
+/// to `detached`: they are free only once no core can walk them any more.
+pub(crate) fn unmap_task(areas: Areas, owner: Owner, detached: &mut dyn FnMut(u64)) {
     with(|memory| {
         memory.unmap_range(areas.stack_bottom, areas.stack_bytes, owner);
         memory.unmap_range(areas.memory_bottom, areas.memory_bytes, owner);
+        for (from, bytes) in
+            [(areas.stack_bottom, areas.stack_bytes), (areas.memory_bottom, areas.memory_bytes)]
+        {
+            // SAFETY: the task has ended, so nothing is accessed there.
+            unsafe { memory.space.detach_empty_tables(from, bytes, detached) };
+        }
+    });
+}
+
+/// Gives back page tables that no core can walk any more.
+pub(crate) fn free_tables(tables: &[u64]) {
+    with(|memory| {
+        for table in tables {
+            let freed = Frame::containing(*table).map(|frame| memory.frames.free(frame, Owner::PAGE_TABLES));
+            if let Some(Err(error)) = freed {
+                crate::log_line!(Error, "memory: {error}");
+            }
+        }
     });
 }
 

@@ -10,7 +10,7 @@ use umbra_x86_64::{context, cpu};
 use crate::memory::{self, Areas, MemoryError};
 use crate::schedule::{self, Message};
 use crate::tasks::{self, Phase, Tenancy};
-use crate::{cores, recolour, workloads};
+use crate::{cores, recolour, retired, workloads};
 
 /// Stack of the control task: the console formats on it, and the tick runs on
 /// whatever stack it finds.
@@ -31,7 +31,12 @@ pub(crate) fn mapping_generation() -> u64 {
 
 /// Notes that the mapping of a slot has changed.
 pub(crate) fn remapped(slot: u16) {
-    tasks::at(slot).mapped_in.store(MAPPINGS.fetch_add(1, Ordering::AcqRel) + 1, Ordering::Release);
+    tasks::at(slot).mapped_in.store(next_mapping_generation(), Ordering::Release);
+}
+
+/// Begins a new one.
+pub(crate) fn next_mapping_generation() -> u64 {
+    MAPPINGS.fetch_add(1, Ordering::AcqRel) + 1
 }
 
 /// Why a task was not started.
@@ -188,7 +193,7 @@ pub(crate) fn reap() {
         if !tenancy.reaped {
             recolour::give_up(slot);
             memory::colours::forget(slot);
-            memory::unmap_task(tenancy.areas, tenancy.owner);
+            memory::unmap_task(tenancy.areas, tenancy.owner, &mut retired::add);
             tenancy.reaped = true;
             if task.phase() == Phase::Ended {
                 task.set_phase(Phase::Empty);

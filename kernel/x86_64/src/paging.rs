@@ -6,9 +6,10 @@
 mod remap;
 
 use x86_64::registers::control::Cr3;
-use x86_64::structures::paging::mapper::{MapToError, TranslateResult};
+use x86_64::structures::paging::mapper::{CleanUp, MapToError, TranslateResult};
 use x86_64::structures::paging::{
-    FrameAllocator, Mapper, OffsetPageTable, Page, PageTable, PageTableFlags, PhysFrame, Size4KiB, Translate,
+    FrameAllocator, FrameDeallocator, Mapper, OffsetPageTable, Page, PageTable, PageTableFlags, PhysFrame,
+    Size4KiB, Translate,
 };
 use x86_64::{PhysAddr, VirtAddr};
 
@@ -63,6 +64,14 @@ struct Source<'a>(&'a mut dyn FnMut() -> Option<u64>);
 unsafe impl FrameAllocator<Size4KiB> for Source<'_> {
     fn allocate_frame(&mut self) -> Option<PhysFrame> {
         (self.0)().map(|address| PhysFrame::containing_address(PhysAddr::new(address)))
+    }
+}
+
+struct Sink<'a>(&'a mut dyn FnMut(u64));
+
+impl FrameDeallocator<Size4KiB> for Sink<'_> {
+    unsafe fn deallocate_frame(&mut self, frame: PhysFrame) {
+        (self.0)(frame.start_address().as_u64());
     }
 }
 
@@ -138,6 +147,20 @@ impl Space {
         let (frame, flush) = self.table.unmap(page).ok()?;
         flush.flush();
         Some(frame.start_address().as_u64())
+    }
+
+    /// Takes page tables that map nothing any more out of the range and gives
+    /// them to `detached`. Other cores may walk them until they flush: they are
+    /// to be used for something else only after that.
+    ///
+    /// # Safety
+    /// Nothing is accessed in the range.
+    pub unsafe fn detach_empty_tables(&mut self, from: u64, bytes: u64, detached: &mut dyn FnMut(u64)) {
+        let page = |address| VirtAddr::try_new(address).ok().map(Page::<Size4KiB>::containing_address);
+        let (Some(first), Some(last)) = (page(from), page(from + bytes.max(1) - 1)) else { return };
+        // SAFETY: only tables without entries go, and the sink keeps them.
+        unsafe { self.table.clean_up_addr_range(Page::range_inclusive(first, last), &mut Sink(detached)) };
+        flush_all();
     }
 
     /// The physical address behind a virtual one.

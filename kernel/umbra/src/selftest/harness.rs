@@ -6,7 +6,7 @@ use umbra_control::machine::{Action, Actuator, Refusal};
 
 use crate::machine::Machine;
 use crate::tasks::{self, Phase, Task};
-use crate::{control, cores, log, println, recolour, schedule, spawn, stop, time, watch, workloads};
+use crate::{control, cores, log, println, recolour, retired, schedule, spawn, stop, time, watch, workloads};
 
 /// Longest wait for something that must happen. Emulators on a loaded host are
 /// slow; nothing is concluded from how long it took.
@@ -68,6 +68,7 @@ fn duties() {
     let now_ns = time::now_ns();
     log::collect(&mut |record| println!("{record}"));
     spawn::reap();
+    retired::look(now_ns);
     recolour::look(now_ns);
     stop::look(now_ns);
     watch::look(now_ns);

@@ -160,8 +160,13 @@ pub(super) fn patent_remembers() -> Result<Outcome, Reason> {
         control::with_line(|line, _| line.schedule(next, at.max(time::now_ns() + 20_000_000))) == Some(Ok(()))
     })?;
     wait_for("the release", || Machine.burst().number == 31)?;
-    ensure!(Machine.holds(Action::Pause(tasks::id(slot))), "the remembered task runs on");
-    wait_for("the burst's end", || Machine.burst().done)?;
+    // On a loaded host the plan may come late; it must come all the same.
+    let mut held = false;
+    wait_for("the burst's end", || {
+        held |= Machine.holds(Action::Pause(tasks::id(slot)));
+        Machine.burst().done
+    })?;
+    ensure!(held, "the remembered task runs on");
     wait_for_units(slot, 1)?;
     control::with_line(|line, _| line.forget_pairs());
     Ok(Outcome::Passed)

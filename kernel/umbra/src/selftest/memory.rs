@@ -40,8 +40,8 @@ pub(super) fn heap_round_trip() -> Result<Outcome, Reason> {
 }
 
 pub(super) fn tasks_leave_nothing() -> Result<Outcome, Reason> {
-    // The first round brings the slot's page tables, which stay.
-    let mut free = 0;
+    let free = || memory::usage().map_or(0, |usage| usage.free);
+    let before = free();
     for round in 0..6 {
         let slot = start("chase", None)?;
         wait_for_units(slot, 2)?;
@@ -49,9 +49,13 @@ pub(super) fn tasks_leave_nothing() -> Result<Outcome, Reason> {
         stop::request(slot, time::now_ns());
         wait_for("the task's end", || tasks::at(slot).phase() == tasks::Phase::Empty)?;
         ensure!(memory::used_by_task(slot) == 0, "frames left behind after {} units", units(slot));
-        let now = memory::usage().map_or(0, |usage| usage.free);
-        ensure!(round < 1 || now == free, "round {round}: {now} frames free, {free} before");
-        free = now;
+        // Page tables come back once every core has flushed.
+        if wait_for("every frame's return", || free() == before).is_err() {
+            return Err(super::harness::reason(format_args!(
+                "round {round}: {before} frames free before, {} now",
+                free()
+            )));
+        }
     }
     Ok(Outcome::Passed)
 }

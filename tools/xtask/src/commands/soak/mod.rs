@@ -83,6 +83,10 @@ pub(crate) fn soak(builder: &Builder, plan: &Plan, log: &Path) -> Result<()> {
     expect_same(before, free_frames(&mut session)?).context("after the starts and stops")
 }
 
+/// Between two looks at the free frames, and looks at most.
+const SETTLING: Duration = Duration::from_secs(1);
+const SETTLING_LOOKS: u32 = 30;
+
 /// Starts and stops every workload once, so that whatever is set up on first
 /// use is, and returns the free frames then.
 fn warm_up(session: &mut Session) -> Result<u64> {
@@ -141,9 +145,21 @@ fn cycles(session: &mut Session, cycles: u32) -> Result<()> {
     Ok(())
 }
 
+/// Free frames once they have settled: tasks end, and their page tables come
+/// back, some time after they were told to.
 fn free_frames(session: &mut Session) -> Result<u64> {
-    let reply = session.command("mem")?;
-    number_of_free_frames(&reply).with_context(|| format!("`mem` shows no free frames: {}", reply.trim()))
+    let mut last = None;
+    for _ in 0..SETTLING_LOOKS {
+        let reply = session.command("mem")?;
+        let free = number_of_free_frames(&reply)
+            .with_context(|| format!("`mem` shows no free frames: {}", reply.trim()))?;
+        if last == Some(free) {
+            return Ok(free);
+        }
+        last = Some(free);
+        std::thread::sleep(SETTLING);
+    }
+    bail!("the number of free frames does not settle")
 }
 
 /// The first number on the first line that speaks of free frames.
