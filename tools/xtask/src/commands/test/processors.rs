@@ -32,7 +32,8 @@ const PROCESSORS: [Processor; 7] = [
     processor("qemu64", "QEMU Virtual CPU", "events of Other"),
     processor("max", "QEMU TCG CPU", "events of Other"),
     processor("Skylake-Server", "Intel Xeon Processor (Skylake", "events of SkylakeServer"),
-    processor("Icelake-Server", "Intel Xeon Processor (Icelake", "events of IceLakeServer"),
+    // QEMU gives it model 86H, which is Tremont's, not 6AH; our tables go by CPUID.
+    processor("Icelake-Server", "Intel Xeon Processor (Icelake", "events of Other"),
     processor("SapphireRapids", "Intel Xeon Processor (SapphireRapids", "events of SapphireRapids"),
     processor("EPYC-Rome", "AMD EPYC-Rome Processor", "events of Zen2"),
     processor("EPYC-Genoa", "AMD EPYC-Genoa Processor", "events of Zen4"),
