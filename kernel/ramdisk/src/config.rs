@@ -49,13 +49,8 @@ pub enum Policy {
 impl Policy {
     /// Its name in the configuration and on the console.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Static => "static",
-            Self::Patent => "patent",
-            Self::Concept => "concept",
-        }
+    pub fn name(self) -> &'static str {
+        POLICIES.iter().find(|(_, policy)| *policy == self).map_or("", |(name, _)| name)
     }
 }
 

@@ -67,6 +67,16 @@ impl<'a> Corpus<'a> {
         self.text
     }
 
+    /// Block `index`, of as many blocks of `block_bytes` (at least 1; the last
+    /// may be shorter) as the text has; beyond them it starts over.
+    #[must_use]
+    pub fn block(&self, block_bytes: usize, index: u64) -> &'a [u8] {
+        let block_bytes = block_bytes.max(1);
+        let blocks = self.text.len().div_ceil(block_bytes).max(1);
+        let number = usize::try_from(index % blocks as u64).unwrap_or(0);
+        self.text.chunks(block_bytes).nth(number).unwrap_or(&[])
+    }
+
     /// The documents in order.
     pub fn documents(&self) -> impl Iterator<Item = Document<'a>> + use<'a> {
         let text = self.text;
@@ -94,6 +104,14 @@ mod tests {
         assert_eq!(found[0], Document { path: "a.rs", offset: 0, text: b"one" });
         assert_eq!(found[1], Document { path: "dir/c d.rs", offset: 6, text: b"three" });
         assert_eq!(corpus.documents().count(), 2);
+    }
+
+    #[test]
+    fn blocks_start_over_at_the_end() {
+        let corpus = Corpus::new(b"0123456789", "").expect("no documents");
+        let blocks: [&[u8]; 4] = core::array::from_fn(|index| corpus.block(4, index as u64));
+        assert_eq!(blocks, [b"0123".as_slice(), b"4567", b"89", b"0123"]);
+        assert_eq!((corpus.block(0, 11), Corpus::EMPTY.block(4, 1)), (b"1".as_slice(), [].as_slice()));
     }
 
     #[test]

@@ -57,13 +57,13 @@ pub fn prepare<'m>(
     if !(1..=BLOCK_BYTES_MAX).contains(&config.block_bytes) {
         return Err(PrepareError::BadInput("impossible block: expected block_bytes from 1 to 65536"));
     }
-    Ok(Compress { text: corpus.text(), block_bytes: config.block_bytes })
+    Ok(Compress { corpus, block_bytes: config.block_bytes })
 }
 
 /// The prepared workload.
 #[derive(Clone, Copy, Debug)]
 pub struct Compress<'m> {
-    text: &'m [u8],
+    corpus: Corpus<'m>,
     block_bytes: usize,
 }
 
@@ -76,11 +76,11 @@ impl Workload for Compress<'_> {
     }
 
     fn working_set_bytes(&self) -> u64 {
-        u64::try_from(self.text.len() + self.scratch_words() * 8).unwrap_or(u64::MAX)
+        u64::try_from(self.corpus.text().len() + self.scratch_words() * 8).unwrap_or(u64::MAX)
     }
 
     fn unit(&self, index: u64, scratch: &mut [u64], meter: &mut Meter) -> u64 {
-        let block = block(self.text, self.block_bytes, index);
+        let block = self.corpus.block(self.block_bytes, index);
         let Some((table, output)) = scratch.split_at_mut_checked(TABLE_WORDS) else { return 0 };
         let output: &mut [u8] = bytemuck::cast_slice_mut(output);
         let Some(done) = compress(block, bytemuck::cast_slice_mut(table), output) else { return 0 };
@@ -92,13 +92,6 @@ impl Workload for Compress<'_> {
         meter.write_random(u64::from(done.lookups), 2 * u64::from(done.lookups));
         checksum(output.get(..done.bytes).unwrap_or(&[]))
     }
-}
-
-/// Block number `index` of as many as there are.
-fn block(text: &[u8], block_bytes: usize, index: u64) -> &[u8] {
-    let blocks = text.len().div_ceil(block_bytes).max(1);
-    let number = usize::try_from(index % blocks as u64).unwrap_or(0);
-    text.chunks(block_bytes).nth(number).unwrap_or(&[])
 }
 
 /// FNV-1a over eight bytes at a time (the last ones one by one).

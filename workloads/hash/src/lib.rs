@@ -46,23 +46,14 @@ pub fn prepare<'m>(
     if config.block_bytes == 0 {
         return Err(PrepareError::BadInput("empty block: expected block_bytes of at least 1"));
     }
-    Ok(Hash { text: corpus.text(), block_bytes: config.block_bytes })
+    Ok(Hash { corpus, block_bytes: config.block_bytes })
 }
 
 /// The prepared workload.
 #[derive(Clone, Copy, Debug)]
 pub struct Hash<'m> {
-    text: &'m [u8],
+    corpus: Corpus<'m>,
     block_bytes: usize,
-}
-
-impl Hash<'_> {
-    /// Block number `index` of as many as there are.
-    fn block(&self, index: u64) -> &[u8] {
-        let blocks = self.text.len().div_ceil(self.block_bytes).max(1);
-        let number = usize::try_from(index % blocks as u64).unwrap_or(0);
-        self.text.chunks(self.block_bytes).nth(number).unwrap_or(&[])
-    }
 }
 
 impl Workload for Hash<'_> {
@@ -71,11 +62,11 @@ impl Workload for Hash<'_> {
     }
 
     fn working_set_bytes(&self) -> u64 {
-        self.text.len() as u64
+        self.corpus.text().len() as u64
     }
 
     fn unit(&self, index: u64, _scratch: &mut [u64], meter: &mut Meter) -> u64 {
-        let block = self.block(index);
+        let block = self.corpus.block(self.block_bytes, index);
         meter.read_sequential(block.len() as u64);
         checksum(&Sha256::digest(block).into())
     }
