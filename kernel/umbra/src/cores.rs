@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, 
 
 use heapless::String;
 use umbra_control::machine::CoreSet;
+use umbra_sched::Roles;
 use umbra_x86_64::apic::{self, Ipi};
 use umbra_x86_64::cpu;
 use umbra_x86_64::descriptors::{CoreTables, INTERRUPT_STACKS};
@@ -29,8 +30,7 @@ pub(crate) struct Core {
     apic_id: AtomicU32,
     /// Set by the core itself once it can take messages.
     pub(crate) online: AtomicU32,
-    /// Roles it has confirmed (bits of `Roles`).
-    pub(crate) roles: AtomicU8,
+    roles: AtomicU8,
     /// Its timer is masked.
     pub(crate) tick_off: AtomicBool,
     /// Inside an interrupt handler. Own core only.
@@ -45,8 +45,8 @@ pub(crate) struct Core {
     pub(crate) switches: AtomicU64,
     /// Mapping generation it has flushed for; the core itself writes.
     pub(crate) flushed: AtomicU64,
-    /// Second-class tasks on its run queue.
-    pub(crate) second_class: AtomicU32,
+    /// Tasks on its run queue.
+    pub(crate) queued: AtomicU32,
     pub(crate) log: LogRing,
     pub(crate) owned: UnsafeCell<Owned>,
     tables: UnsafeCell<CoreTables>,
@@ -73,6 +73,22 @@ impl Core {
     /// Its local APIC's id.
     pub(crate) fn apic_id(&self) -> u32 {
         self.apic_id.load(Ordering::Relaxed)
+    }
+
+    /// Roles it has confirmed.
+    pub(crate) fn roles(&self) -> Roles {
+        Roles(self.roles.load(Ordering::Acquire))
+    }
+
+    /// Publishes its roles; the core itself, or boot on its behalf.
+    pub(crate) fn confirm(&self, roles: Roles) {
+        self.roles.store(roles.0, Ordering::Release);
+    }
+
+    /// Whether it has forgotten what it had cached before that mapping
+    /// generation.
+    pub(crate) fn has_flushed_for(&self, generation: u64) -> bool {
+        self.flushed.load(Ordering::Acquire) >= generation
     }
 }
 
@@ -106,7 +122,7 @@ pub(crate) fn create(number: u8, apic_id: u32) -> Result<(&'static Core, u64), c
         busy_cycles: AtomicU64::new(0),
         switches: AtomicU64::new(0),
         flushed: AtomicU64::new(0),
-        second_class: AtomicU32::new(0),
+        queued: AtomicU32::new(0),
         log: LogRing::new(),
         owned: UnsafeCell::new(Owned::new()),
         tables: UnsafeCell::new(CoreTables::new(tops)),

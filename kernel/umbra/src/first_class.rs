@@ -11,7 +11,6 @@ use spin::Once;
 use umbra_control::machine::{Burst, BurstProgress, Counts, Refusal};
 use umbra_memory::{Class, Owner};
 use umbra_scenario::{Arrivals, Histogram};
-use umbra_sched::Roles;
 use umbra_x86_64::cpu;
 use workload_api::{Memory, Meter, Workload};
 use workload_search::Search;
@@ -270,7 +269,7 @@ fn serve(search: &Search<'static>, burst: &Burst, histogram: &mut Histogram, scr
 }
 
 fn is_dedicated() -> bool {
-    Roles(cores::this().roles.load(Ordering::Relaxed)).is_dedicated()
+    cores::this().roles().is_dedicated()
 }
 
 fn wait_until(due_ns: u64) {

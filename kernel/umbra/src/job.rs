@@ -209,7 +209,7 @@ impl Rig for KernelRig<'_> {
     /// Workloads are dealt out to the second-class cores in turn, so that each
     /// stands where it stands in the mix.
     fn start_second(&mut self, second: usize) -> Result<(), Reason> {
-        let takes = |core: &&cores::Core| Roles(core.roles.load(Ordering::Acquire)).has(Roles::SECOND_CLASS);
+        let takes = |core: &&cores::Core| core.roles().has(Roles::SECOND_CLASS);
         let resting =
             |core: &&cores::Core| machine::resting_roles(core.number).0 & Roles::SECOND_CLASS.0 != 0;
         let homes = cores::all().filter(resting).count().max(1);

@@ -89,7 +89,7 @@ impl Topology for Machine {
     }
 
     fn roles(&self, core: CoreId) -> Roles {
-        Roles(cores::get(core.0).map_or(0, |core| core.roles.load(Ordering::Acquire)))
+        Roles(cores::get(core.0).map_or(0, |core| core.roles().0))
     }
 
     fn task_slots(&self) -> u16 {

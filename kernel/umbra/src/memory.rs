@@ -251,11 +251,10 @@ pub(crate) fn map_task(
 /// to `detached`: they are free only once no core can walk them any more.
 pub(crate) fn unmap_task(areas: Areas, owner: Owner, detached: &mut dyn FnMut(u64)) {
     with(|memory| {
-        memory.unmap_range(areas.stack_bottom, areas.stack_bytes, owner);
-        memory.unmap_range(areas.memory_bottom, areas.memory_bytes, owner);
         for (from, bytes) in
             [(areas.stack_bottom, areas.stack_bytes), (areas.memory_bottom, areas.memory_bytes)]
         {
+            memory.unmap_range(from, bytes, owner);
             // SAFETY: the task has ended, so nothing is accessed there.
             unsafe { memory.space.detach_empty_tables(from, bytes, detached) };
         }

@@ -286,12 +286,12 @@ impl Move {
         let runs = self.slot >= tasks::SECOND && !self.task().paused.load(Ordering::Relaxed);
         match step {
             Step::Counted if runs => {
-                ask_to_flush(spawn::mapping_generation());
+                schedule::ask_to_flush(waited_for(), spawn::mapping_generation());
                 self.stage = Stage::Warming { until_ns: now_ns + WARM_NS };
             }
             Step::Moved(_) | Step::Unretired => {
                 let generation = spawn::mapping_generation();
-                ask_to_flush(generation);
+                schedule::ask_to_flush(waited_for(), generation);
                 self.stage = Stage::Flushing { generation, asked_ns: now_ns, tries: 1 };
                 let until = now_ns + ANSWER_NS;
                 wait_until(until, || self.is_flushed(generation));
@@ -301,7 +301,7 @@ impl Move {
     }
 
     fn is_flushed(&self, generation: u64) -> bool {
-        waited_for().all(|core| core.flushed.load(Ordering::Acquire) >= generation)
+        waited_for().all(|core| core.has_flushed_for(generation))
     }
 
     fn ask_again(&mut self, generation: u64, asked_ns: u64, tries: u32, now_ns: u64) {
@@ -310,11 +310,11 @@ impl Move {
         }
         if tries == TRIES && !self.warned {
             self.warned = true;
-            let late = waited_for().find(|core| core.flushed.load(Ordering::Acquire) < generation);
+            let late = waited_for().find(|core| !core.has_flushed_for(generation));
             let number = late.map_or(0, |core| core.number);
             log_line!(Warn, "memory: core {number} was asked {TRIES} times to flush and has not; asking on");
         }
-        ask_to_flush(generation);
+        schedule::ask_to_flush(waited_for(), generation);
         self.repeated += 1;
         self.stage = Stage::Flushing { generation, asked_ns: now_ns, tries: tries.saturating_add(1) };
     }
@@ -369,17 +369,9 @@ impl Move {
 /// The cores that may run second-class tasks now, but this one, which flushes
 /// each page as it maps it, and but one that serves a burst.
 fn waited_for() -> impl Iterator<Item = &'static cores::Core> {
-    let takes = |core: &&cores::Core| Roles(core.roles.load(Ordering::Acquire)).has(Roles::SECOND_CLASS);
+    let takes = |core: &&cores::Core| core.roles().has(Roles::SECOND_CLASS);
     let serves = |core: &&cores::Core| core.current.load(Ordering::Relaxed) == tasks::FIRST;
     cores::all().filter(|core| core.number != cores::CONTROL).filter(takes).filter(move |core| !serves(core))
-}
-
-/// Asks those that have not flushed for `generation`. A full mailbox is asked
-/// again later, like a core that does not answer.
-fn ask_to_flush(generation: u64) {
-    for core in waited_for().filter(|core| core.flushed.load(Ordering::Acquire) < generation) {
-        let _ = schedule::send(core.number, Message::Flush);
-    }
 }
 
 fn wait_until(until_ns: u64, mut condition: impl FnMut() -> bool) {

@@ -2,17 +2,13 @@
 //! through what it has cached, so they are free for another use only once every
 //! core has flushed after they were taken out. Control task only.
 
-use core::sync::atomic::Ordering;
-
 use alloc::vec::Vec;
 use spin::mutex::SpinMutex;
 use umbra_control::machine::Stage;
-use umbra_sched::Roles;
 
 use crate::cores::{self, Core};
 use crate::machine::Machine;
-use crate::schedule::{self, Message};
-use crate::{memory, spawn};
+use crate::{memory, schedule, spawn};
 
 /// How long until a core that has not flushed is asked again.
 const AGAIN_NS: u64 = 2_000_000;
@@ -47,22 +43,18 @@ pub(crate) fn look(now_ns: u64) {
         *generation = spawn::next_mapping_generation();
         *asked_ns = 0;
     }
-    let late = |core: &&Core| core.flushed.load(Ordering::Acquire) < *generation;
-    if !cores::all().any(|core| late(&core)) {
+    if cores::all().all(|core| core.has_flushed_for(*generation)) {
         memory::free_tables(flushing);
         flushing.clear();
         return;
     }
     if now_ns.saturating_sub(*asked_ns) >= AGAIN_NS {
         *asked_ns = now_ns;
-        for core in cores::all().filter(late).filter(|core| !is_in_a_run(core)) {
-            // A full mailbox is asked again.
-            let _ = schedule::send(core.number, Message::Flush);
-        }
+        schedule::ask_to_flush(cores::all().filter(|core| !is_in_a_run(core)), *generation);
     }
 }
 
 /// Whether a first-class run on this core would be disturbed.
 fn is_in_a_run(core: &Core) -> bool {
-    Roles(core.roles.load(Ordering::Acquire)).is_dedicated() && !Machine.burst().done
+    core.roles().is_dedicated() && !Machine.burst().done
 }

@@ -90,14 +90,13 @@ pub(crate) fn second_class(workload: u8, core: Option<u8>) -> Result<u16, SpawnE
 /// the task table: what was sent a moment ago counts already. Of equal ones
 /// rather one that serves no bursts. Bound: cores times slots.
 fn emptiest() -> Option<u8> {
-    let roles = |core: &cores::Core| Roles(core.roles.load(Ordering::Acquire));
     let crowd = |core: &cores::Core| {
         let here = |task: &tasks::Task| task.core.load(Ordering::Acquire) == core.number;
         tasks::second_class().filter(|(_, task)| !task.phase().is_over() && here(task)).count()
     };
     cores::all()
-        .filter(|core| roles(core).has(Roles::SECOND_CLASS))
-        .min_by_key(|core| (crowd(core), roles(core).has(Roles::FIRST_CLASS)))
+        .filter(|core| core.roles().has(Roles::SECOND_CLASS))
+        .min_by_key(|core| (crowd(core), core.roles().has(Roles::FIRST_CLASS)))
         .map(|core| core.number)
 }
 

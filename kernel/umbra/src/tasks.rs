@@ -205,6 +205,8 @@ pub(crate) struct Task {
     pub(crate) paused: AtomicBool,
     /// Its pages are being moved: it is kept off its core. Written by its core.
     pub(crate) held: AtomicBool,
+    /// Woken while it still ran. Written by its core.
+    pub(crate) woken: AtomicBool,
     /// Counts the slot's tenants.
     pub(crate) generation: AtomicU32,
     /// Mapping generation its slot was mapped in.
@@ -229,6 +231,7 @@ impl Task {
             stop: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             held: AtomicBool::new(false),
+            woken: AtomicBool::new(false),
             generation: AtomicU32::new(0),
             mapped_in: AtomicU64::new(0),
             stack_bottom: AtomicU64::new(0),
@@ -259,7 +262,7 @@ impl Task {
     /// Prepares the slot for a new tenant.
     pub(crate) fn reset(&self, slot: u16, workload: u8, core: u8) {
         self.counters.reset();
-        for flag in [&self.stop, &self.paused, &self.held] {
+        for flag in [&self.stop, &self.paused, &self.held, &self.woken] {
             flag.store(false, Ordering::Relaxed);
         }
         self.workload.store(workload, Ordering::Relaxed);

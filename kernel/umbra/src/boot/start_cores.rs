@@ -116,7 +116,7 @@ pub(crate) fn connect(count: u8) -> Result<(), MemoryError> {
             }
         }
         let roles: Roles = initial_roles(core.number, count);
-        core.roles.store(roles.0, Ordering::Release);
+        core.confirm(roles);
         // SAFETY: scheduling has not begun, so the core does not look at its
         // state yet.
         unsafe { &mut *core.owned.get() }.configure(roles, outgoing, incoming);

@@ -6,7 +6,7 @@ use umbra_sched::{Class, NOMINAL_WEIGHT, Roles, TaskIndex, Token};
 
 use super::hold;
 use super::roles::follow_roles;
-use super::{Departure, Message, Subject, WAKES, class_of, current, owned, send};
+use super::{Departure, Message, Subject, class_of, current, owned, send};
 use crate::cores::{self, Core};
 use crate::hardware::{division, stat};
 use crate::tasks::{self, Phase};
@@ -81,7 +81,7 @@ pub(super) fn wake(core: &'static Core, slot: u16) {
             }
             admit(core, slot);
         }
-        Phase::Running | Phase::Ready => WAKES[usize::from(slot)].store(true, Ordering::Relaxed),
+        Phase::Running | Phase::Ready => task.woken.store(true, Ordering::Relaxed),
         _ => {}
     }
 }
@@ -131,8 +131,8 @@ fn kill(core: &'static Core, slot: u16) {
 pub(super) fn best_second_class_core(but: u8) -> Option<u8> {
     cores::all()
         .filter(|core| core.number != but)
-        .filter(|core| Roles(core.roles.load(Ordering::Acquire)).has(Roles::SECOND_CLASS))
-        .min_by_key(|core| core.second_class.load(Ordering::Relaxed))
+        .filter(|core| core.roles().has(Roles::SECOND_CLASS))
+        .min_by_key(|core| core.queued.load(Ordering::Relaxed))
         .map(|core| core.number)
 }
 

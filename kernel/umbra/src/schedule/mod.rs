@@ -13,7 +13,7 @@ mod messages;
 mod roles;
 mod switch;
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 
 use heapless::Vec;
 use umbra_sched::{
@@ -109,9 +109,6 @@ enum Departure {
     To(Phase),
     Core(u8),
 }
-
-/// Wakes that arrived while the task was still running.
-static WAKES: [AtomicBool; tasks::SLOTS as usize] = [const { AtomicBool::new(false) }; tasks::SLOTS as usize];
 
 impl Owned {
     pub(crate) const fn new() -> Self {
@@ -219,6 +216,14 @@ pub(crate) fn send(to: u8, message: Message) -> bool {
     })
 }
 
+/// Asks those of `cores` that have not flushed for a mapping generation to do
+/// so. One whose mailbox is full is left for the next time of asking.
+pub(crate) fn ask_to_flush(cores: impl Iterator<Item = &'static Core>, generation: u64) {
+    for core in cores.filter(|core| !core.has_flushed_for(generation)) {
+        let _ = send(core.number, Message::Flush);
+    }
+}
+
 /// The running task waits until it is woken by message.
 pub(crate) fn park() {
     leave_for(Phase::Parked, None);
@@ -233,7 +238,7 @@ fn leave_for(phase: Phase, deadline: Option<u64>) {
     cpu::without_interrupts(|| {
         let core = cores::this();
         let Some(slot) = current() else { return };
-        if WAKES[usize::from(slot)].swap(false, Ordering::Relaxed) {
+        if tasks::at(slot).woken.swap(false, Ordering::Relaxed) {
             return;
         }
         core.handling.store(true, Ordering::Relaxed);

@@ -1,8 +1,6 @@
 //! How a core becomes something else: one step after another, as
 //! `umbra-sched` says.
 
-use core::sync::atomic::Ordering;
-
 use umbra_sched::{Class, FirstClassRule, Occupancy, Roles, RunQueue, Step, TaskIndex};
 
 use super::messages::{best_second_class_core, withdraw};
@@ -36,7 +34,7 @@ pub(super) fn follow_roles(core: &'static Core) {
             Step::StopTick | Step::StartTick => {}
             Step::Confirm(roles) => {
                 state.queue.set_first_class_rule(rule_of(roles));
-                core.roles.store(roles.0, Ordering::Release);
+                core.confirm(roles);
             }
         }
         owned(core).roles.done(step);

@@ -33,7 +33,7 @@ pub(crate) fn reschedule() {
     } else {
         state.queue.pick(now).map(|TaskIndex(slot)| slot)
     };
-    core.second_class.store(u32::try_from(state.queue.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
+    core.queued.store(u32::try_from(state.queue.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
     arm(core, state, next);
     if next == previous && state.must_leave.is_none() {
         core.handling.store(false, Ordering::Relaxed);
@@ -96,8 +96,7 @@ fn switch(core: &'static Core, state: &mut Owned, previous: Option<u16>, next: O
             task.counters.since.store(now.max(1), Ordering::Release);
             core.current.store(slot, Ordering::Relaxed);
             division::enter(core, slot);
-            let mapped_in = task.mapped_in.load(Ordering::Acquire);
-            if mapped_in > core.flushed.load(Ordering::Relaxed) {
+            if !core.has_flushed_for(task.mapped_in.load(Ordering::Acquire)) {
                 hold::flush(core);
             }
             // SAFETY: a task on this core's queue is not running, so its

@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use umbra_control::machine::{Action, Actuator, Refusal};
+use umbra_sched::Roles;
 
 use crate::machine::Machine;
 use crate::tasks::{self, Phase, Task};
@@ -83,8 +84,7 @@ pub(super) fn start(name: &str, core: Option<u8>) -> Result<u16, Reason> {
 
 /// The cores that take second-class tasks.
 pub(super) fn second_class_cores() -> impl Iterator<Item = u8> {
-    let roles = |core: &cores::Core| core.roles.load(core::sync::atomic::Ordering::Acquire);
-    cores::all().filter(move |core| roles(core) & 8 != 0).map(|core| core.number)
+    cores::all().filter(|core| core.roles().has(Roles::SECOND_CLASS)).map(|core| core.number)
 }
 
 /// Units a task has finished.

@@ -121,7 +121,7 @@ pub(super) fn concept_quarantine() -> Result<Outcome, Reason> {
         wait_for_units(slot, 1)?;
     }
     let roles = machine::resting_roles(machine::first_class_core());
-    let now = cores::get(machine::first_class_core()).map(|core| core.roles.load(Ordering::Acquire));
+    let now = cores::get(machine::first_class_core()).map(|core| core.roles().0);
     ensure!(now == Some(roles.0), "the first-class core's roles are {now:?}");
     Ok(Outcome::Passed)
 }

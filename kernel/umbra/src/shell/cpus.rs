@@ -132,7 +132,7 @@ pub(super) fn no_core(core: u8) -> Message {
 }
 
 fn confirmed(core: &cores::Core) -> Roles {
-    Roles(core.roles.load(Ordering::Acquire))
+    core.roles()
 }
 
 /// The console and the scheduler number the roles alike.

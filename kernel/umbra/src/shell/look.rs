@@ -167,11 +167,11 @@ impl CoreLook {
         CoreRow {
             number: core.number,
             apic_id: core.apic_id(),
-            roles: Roles(core.roles.load(Ordering::Acquire)),
+            roles: core.roles(),
             tick: !core.tick_off.load(Ordering::Relaxed),
             busy_permille: permille(busy_ns, interval_ns).min(1000),
             task: if current == cores::NO_TASK { "idle" } else { workloads::name_of(current) },
-            queued: core.second_class.load(Ordering::Relaxed),
+            queued: core.queued.load(Ordering::Relaxed),
             interrupts: core.interrupts.load(Ordering::Relaxed),
             switches: core.switches.load(Ordering::Relaxed),
         }

@@ -1,7 +1,5 @@
 //! `status`: the whole at a glance.
 
-use core::sync::atomic::Ordering;
-
 use umbra_control::fixed::to_permille;
 use umbra_control::line::{Prep, Stats};
 use umbra_control::machine::{BurstProgress, Stage};
@@ -54,7 +52,7 @@ pub(super) fn show(reply: Reply, job_runs: bool) {
     let Some(seen) = seen else { return reply.fail(&"the line is not there") };
     let (now_ns, tasks, burst) = (reply.now_ns, Counts::now(), &seen.burst);
     let with_role = |role| {
-        let has = |core: &&cores::Core| Roles(core.roles.load(Ordering::Acquire)).has(role);
+        let has = |core: &&cores::Core| core.roles().has(role);
         Value::Number(cores::all().filter(has).count() as u64)
     };
     let free = memory::usage().map_or(Value::Unknown, |usage| Value::Bytes(u64::from(usage.free) * 4096));

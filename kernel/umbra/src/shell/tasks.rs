@@ -1,7 +1,5 @@
 //! `ps`, `run`, `stop`, `pause`, `resume`, `migrate`.
 
-use core::sync::atomic::Ordering;
-
 use umbra_console::NameKind;
 use umbra_console::format::Ns;
 use umbra_console::parse::Target;
@@ -95,7 +93,7 @@ pub(super) fn run(reply: Reply, pending: &mut Pending, name: &str, core: Option<
 
 fn takes_second_class(core: u8) -> Result<(), Message> {
     let Some(target) = cores::get(core) else { return Err(no_core(core)) };
-    if Roles(target.roles.load(Ordering::Acquire)).has(Roles::SECOND_CLASS) {
+    if target.roles().has(Roles::SECOND_CLASS) {
         return Ok(());
     }
     Err(message(format_args!("core {core} takes no second-class tasks now (see 'roles')")))
