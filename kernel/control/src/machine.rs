@@ -159,6 +159,11 @@ pub trait Topology {
     fn siblings(&self, core: CoreId) -> CoreSet {
         CoreSet::only(core)
     }
+    /// What can be kept from second-class tasks; nothing unless the machine knows
+    /// better.
+    fn shares(&self) -> Shares {
+        Shares::default()
+    }
     /// The roles of a core, as the core itself last confirmed them.
     fn roles(&self, core: CoreId) -> Roles;
     /// Slots in use are below this number (at most 128).
@@ -174,6 +179,25 @@ pub trait Topology {
     /// Bandwidth that counts as the whole, in bytes per second, measured on
     /// this machine.
     fn memory_bandwidth(&self) -> u64;
+}
+
+/// What second-class tasks may take while a quarantine holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Ways of the last-level cache, at least 1.
+    pub ways: u8,
+    /// Percent of the memory bandwidth, 1 to 100.
+    pub percent: u8,
+}
+
+/// What the machine can keep second-class tasks from taking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shares {
+    /// Ways of the last-level cache; 0 where they cannot be divided.
+    pub ways: u8,
+    /// The least percent of bandwidth they can be left with; 0 where it cannot
+    /// be divided.
+    pub least_percent: u8,
 }
 
 /// One step of a quarantine. Each is undone by its opposite.
@@ -196,6 +220,11 @@ pub enum Action {
     Dedicate(CoreId),
     /// Give such a core back to second-class tasks.
     Share(CoreId),
+    /// Keep all second-class tasks, those that come later too, to a share of
+    /// cache and bandwidth.
+    Confine(Share),
+    /// Give cache and bandwidth back exactly as they were divided before.
+    Unconfine,
 }
 
 /// Why the machine would not take an action. A refused action changed nothing.
@@ -209,6 +238,8 @@ pub enum Refusal {
     Busy,
     /// The last core that could run second-class tasks, and some must run.
     LastCore,
+    /// The machine cannot divide its cache.
+    Absent,
 }
 
 /// Carries out actions. Applying starts an action; [`Actuator::holds`] reads

@@ -12,6 +12,7 @@ use umbra_ramdisk::Mode;
 
 use crate::boot::{bandwidth, ramdisk};
 use crate::cells::ControlCell;
+use crate::hardware::confine;
 use crate::machine::{self, Machine};
 use crate::shell::Shell;
 use crate::spawn::SpawnError;
@@ -41,6 +42,7 @@ pub(crate) fn start(inventory: &Inventory) -> Result<(), SpawnError> {
     if bandwidth.is_none() {
         log_line!(Warn, "memory: bandwidth could not be measured: scores take it as unlimited");
     }
+    confine::prepare();
     machine::learn(inventory, bandwidth.unwrap_or(u64::MAX));
     spawn::control(main)
 }

@@ -5,13 +5,13 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use umbra_control::machine::{
     Action, Actuator, AsideProgress, Burst, BurstProgress, CoreId, CoreSet, Counts, Monitor, Refusal, Roles,
-    Stage, TaskId, TaskState, TaskView, Topology, WorkloadId,
+    Shares, Stage, TaskId, TaskState, TaskView, Topology, WorkloadId,
 };
 use umbra_control::shadow::ShadowPlan;
 use umbra_hw::cpuid::Inventory;
 use umbra_sched::initial_roles;
 
-use crate::hardware::places;
+use crate::hardware::{confine, places};
 use crate::schedule::{self, Message, Subject};
 use crate::tasks::{self, Phase};
 use crate::{aside, cores, first_class, memory, time};
@@ -84,6 +84,10 @@ impl Topology for Machine {
         cores::set()
     }
 
+    fn shares(&self) -> Shares {
+        confine::shares()
+    }
+
     fn siblings(&self, core: CoreId) -> CoreSet {
         places::threads(core.0).with(CoreSet::only(core))
     }
@@ -154,6 +158,8 @@ impl Actuator for Machine {
                 return self.divide(core, |core| Roles(resting_roles(core).0 & !Roles::SECOND_CLASS.0));
             }
             Action::Share(core) => return self.divide(core, resting_roles),
+            Action::Confine(share) => return confine::want(Some(share)),
+            Action::Unconfine => return confine::want(None),
         };
         if cores::get(core).is_none() {
             return Err(Refusal::NoSuchCore);
@@ -178,6 +184,8 @@ impl Actuator for Machine {
                 let taken = self.siblings(core).iter().any(|core| self.roles(core).has(Roles::SECOND_CLASS));
                 self.roles(core).has(Roles::FIRST_CLASS) && !taken
             }
+            Action::Confine(share) => confine::holds(Some(share)),
+            Action::Unconfine => confine::holds(None),
             Action::Share(core) => {
                 self.siblings(core).iter().all(|core| self.roles(core) == resting_roles(core.0))
             }

@@ -135,5 +135,7 @@ fn action_words(action: Action) -> String {
         Action::Migrate { task, to } => format!("migrate {} to core {}", task.0, to.0),
         Action::Dedicate(core) => format!("dedicate core {}", core.0),
         Action::Share(core) => format!("share core {}", core.0),
+        Action::Confine(share) => format!("confine to {} ways, {} %", share.ways, share.percent),
+        Action::Unconfine => "give cache and bandwidth back".to_owned(),
     }
 }

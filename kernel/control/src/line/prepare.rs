@@ -6,7 +6,7 @@ use crate::adapt::learn_correction;
 use crate::demand::Compact;
 use crate::machine::{AsideProgress, Machine};
 use crate::predict::PAIRS_PER_TICK;
-use crate::quarantine::{Phase, Rule, SLOTS_PER_TICK, TASKS_PER_TICK};
+use crate::quarantine::{Phase, Rule, SLOTS_PER_TICK, TASKS_PER_TICK, confinement};
 use crate::sample::MAX_TASKS;
 use crate::shadow::{echo_demand, shadow_demand};
 
@@ -219,7 +219,7 @@ impl Line {
     }
 
     fn make_plan<M: Machine>(&mut self, now_ns: u64, machine: &M) -> Prep {
-        let Self { planner, plan, preparation, tasks, predictions, .. } = self;
+        let Self { planner, plan, preparation, tasks, predictions, foreseen, capacity, .. } = self;
         if !preparation.planning {
             preparation.planning = true;
             planner.begin(
@@ -230,6 +230,12 @@ impl Line {
                 tasks,
                 plan,
             );
+            let predicts = matches!(preparation.rule, Rule::Predicted(_));
+            if let Some(demand) = foreseen.filter(|_| predicts) {
+                let step = confinement(&Compact::of(&demand, capacity), machine.shares());
+                // A plan that was just begun has room.
+                let _ = step.map(|step| plan.steps.push(step));
+            }
         }
         preparation.ready_ns = now_ns;
         match planner.step(machine, tasks, predictions, plan) {

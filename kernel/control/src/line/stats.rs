@@ -32,13 +32,23 @@ pub struct Actions {
     pub dedicated: u32,
     /// Cores shared again.
     pub shared: u32,
+    /// Second-class tasks confined to a share of cache and bandwidth.
+    pub confined: u32,
+    /// Cache and bandwidth given back.
+    pub unconfined: u32,
 }
 
 impl Actions {
     /// All of them.
     #[must_use]
     pub const fn total(&self) -> u32 {
-        self.paused + self.resumed + self.migrated + self.dedicated + self.shared
+        self.paused
+            + self.resumed
+            + self.migrated
+            + self.dedicated
+            + self.shared
+            + self.confined
+            + self.unconfined
     }
 
     pub(super) const fn count(&mut self, action: Action) {
@@ -48,6 +58,8 @@ impl Actions {
             Action::Migrate { .. } => self.migrated += 1,
             Action::Dedicate(_) => self.dedicated += 1,
             Action::Share(_) => self.shared += 1,
+            Action::Confine(_) => self.confined += 1,
+            Action::Unconfine => self.unconfined += 1,
         }
     }
 }
@@ -189,7 +201,15 @@ impl Stats {
             plans: 0,
             undone: 0,
             expired: 0,
-            actions: Actions { paused: 0, resumed: 0, migrated: 0, dedicated: 0, shared: 0 },
+            actions: Actions {
+                paused: 0,
+                resumed: 0,
+                migrated: 0,
+                dedicated: 0,
+                shared: 0,
+                confined: 0,
+                unconfined: 0,
+            },
             refusals: 0,
             timeouts: 0,
             left_behind: 0,

@@ -149,7 +149,7 @@ fn start_undo<M: Actuator>(
                     tell(LeaseEvent::LeftBehind(step.action));
                     StepState::Skipped
                 }
-                Refusal::NoSuchTask => StepState::Skipped,
+                Refusal::NoSuchTask | Refusal::Absent => StepState::Skipped,
             };
         }
     }

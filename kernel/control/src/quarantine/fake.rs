@@ -2,8 +2,8 @@
 //! tasks and gives their slots away, and panics on misuse.
 
 use crate::machine::{
-    Action, Actuator, CoreId, CoreSet, Count, Counts, Monitor, Refusal, Roles, TaskId, TaskState, TaskView,
-    Topology, WorkloadId,
+    Action, Actuator, CoreId, CoreSet, Count, Counts, Monitor, Refusal, Roles, Share, TaskId, TaskState,
+    TaskView, Topology, WorkloadId,
 };
 use std::collections::VecDeque;
 use std::vec::Vec;
@@ -35,6 +35,7 @@ pub(super) struct Fake {
     pub(super) dedicated: Vec<bool>,
     /// Cores are threads, two a physical core, numbered side by side.
     pub(super) threads: bool,
+    pub(super) confined: Option<Share>,
     pub(super) fates: VecDeque<Fate>,
     pub(super) now: u64,
     /// Actions under way, in order: a later one never overtakes. Each is meant
@@ -96,6 +97,8 @@ impl Fake {
                 self.dedicated[usize::from(core.0)] = true;
             }
             Action::Share(core) => self.dedicated[usize::from(core.0)] = false,
+            Action::Confine(share) => self.confined = Some(share),
+            Action::Unconfine => self.confined = None,
         }
         self.effects.push(action);
     }
@@ -105,7 +108,7 @@ impl Fake {
             Action::Pause(id) | Action::Resume(id) | Action::Migrate { task: id, .. } => {
                 self.counts(id).map_or(0, |counts| counts.generation)
             }
-            Action::Dedicate(_) | Action::Share(_) => 0,
+            Action::Dedicate(_) | Action::Share(_) | Action::Confine(_) | Action::Unconfine => 0,
         }
     }
 
@@ -204,6 +207,8 @@ impl Actuator for Fake {
             Action::Migrate { task, to } => self.task(task).is_some_and(|task| task.core == to),
             Action::Dedicate(core) => self.dedicated[usize::from(core.0)],
             Action::Share(core) => !self.dedicated[usize::from(core.0)],
+            Action::Confine(share) => self.confined == Some(share),
+            Action::Unconfine => self.confined.is_none(),
         }
     }
 }

@@ -14,9 +14,11 @@
 //! be able to give back everything it took.
 
 mod carry;
+mod confine;
 mod lease;
 mod planner;
 
+pub use confine::confinement;
 pub use lease::{ACTIONS_PER_TICK, Lease, LeaseEvent, Phase, StepState};
 pub use planner::{Planner, Rule, SLOTS_PER_TICK, TASKS_PER_TICK, WorkloadSet};
 
@@ -24,8 +26,9 @@ use crate::machine::{Action, CoreId, TaskId, WorkloadId};
 use crate::sample::MAX_TASKS;
 use heapless::Vec;
 
-/// Actions in a plan at most: one for each task and one for the core.
-pub const MAX_ACTIONS: usize = MAX_TASKS + 1;
+/// Actions in a plan at most: one for each task, one for the core and one for
+/// cache and bandwidth.
+pub const MAX_ACTIONS: usize = MAX_TASKS + 2;
 
 /// Whom a step is about: a task is only itself while its slot's generation
 /// stands.
@@ -42,6 +45,8 @@ pub enum Subject {
     },
     /// A core.
     Core(CoreId),
+    /// All second-class tasks.
+    SecondClass,
 }
 
 /// One step of a plan.

@@ -2,7 +2,7 @@ use super::fake::{Fake, FakeTask, Fate};
 use super::*;
 use crate::demand::{Capacity, Compact, Demand, Tasks};
 use crate::fixed::{Clock, ONE};
-use crate::machine::{Action, Monitor, TaskState, Topology};
+use crate::machine::{Action, Monitor, Shares, TaskState, Topology};
 use crate::predict::{Predictions, System};
 use crate::sample::{Deltas, Sample, Visit};
 use proptest::prelude::*;
@@ -262,7 +262,7 @@ proptest! {
         cores in 1u8..6, placed in proptest::collection::vec((0u8..6, 0u64..=8, any::<bool>()), 0..40),
         fates in proptest::collection::vec(any_fate(), 0..120),
         ends in proptest::collection::vec((0u64..60, 0usize..40, any::<bool>()), 0..6),
-        slow: bool, threads: bool, undo_after in 0u64..40, rule in prop_oneof![Just(THRESHOLD), Just(Rule::ClearCore)],
+        slow: bool, threads: bool, confine: bool, undo_after in 0u64..40, rule in prop_oneof![Just(THRESHOLD), Just(Rule::ClearCore)],
     ) {
         let tasks: Heap<(u8, u64)> = placed.iter().map(|(core, share, _)| (core % cores, *share)).collect();
         let mut scene = Scene::new(cores.max(2), &tasks);
@@ -273,7 +273,12 @@ proptest! {
             }
         }
         let mut expected = scene.fake.tasks.clone();
-        let (plan, mut lease) = (scene.plan(rule), Lease::new());
+        let (mut plan, mut lease) = (scene.plan(rule), Lease::new());
+        if confine {
+            let demand = Compact { cache: ONE / 2, ..Compact::UNSEEN };
+            let step = confinement(&demand, Shares { ways: 11, least_percent: 10 }).expect("divisible");
+            plan.steps.insert(0, step).expect("room");
+        }
         // No action twice, no task in two steps.
         let mut subjects: Heap<_> = plan.steps.iter().map(|step| std::format!("{:?}", step.subject)).collect();
         subjects.sort_unstable();
@@ -305,6 +310,7 @@ proptest! {
         prop_assert_eq!(lease.phase(), Phase::Idle);
         (0..99).for_each(|_| fake.pass());
         prop_assert!(fake.dedicated.iter().all(|dedicated| !dedicated));
+        prop_assert_eq!(fake.confined, None);
         prop_assert_eq!(&fake.tasks, &expected);
     }
 }

@@ -247,3 +247,74 @@ proptest! {
         }
     }
 }
+
+fn any_division() -> impl Strategy<Value = Rdt> {
+    let cache = (1u8..=32, any::<bool>(), 1u8..=2, 1u32..=32).prop_map(
+        |(length, non_contiguous, min_bits, classes)| Allocation {
+            rules: MaskRules { length, non_contiguous, min_bits },
+            classes,
+            cdp: false,
+            shareable: 0,
+        },
+    );
+    let throttle = (any::<bool>(), 1u32..100, 1u32..=16).prop_map(|(linear, max_throttle, classes)| Mba {
+        linear,
+        max_throttle,
+        classes,
+        per_thread: false,
+    });
+    (proptest::option::of(cache), proptest::option::of(throttle)).prop_map(|(l3, mba)| Rdt {
+        l3,
+        mba,
+        ..Rdt::default()
+    })
+}
+
+#[test]
+fn a_class_is_confined_to_the_lowest_ways_and_to_no_less_bandwidth_than_asked() {
+    let rdt = xeon();
+    let mut bus = StrictBus::new(Machine { rdt, ..Machine::default() });
+    let mut confinement = Confinement::new(&rdt, 1);
+    confinement.set(&mut bus, 4, 35).unwrap();
+    assert_eq!(bus.log(), [(msr::L3_MASK + 1, 0xf), (msr::MBA_THROTTLE + 1, 60)]);
+    assert_eq!(confinement.set(&mut bus, 12, 35), Err(Refusal::MaskTooLong { mask: 0xfff, length: 11 }));
+    assert!(confinement.is_lifted());
+    assert_eq!((bus.read(msr::L3_MASK + 1), bus.read(msr::MBA_THROTTLE + 1)), (Ok(0x7ff), Ok(0)));
+}
+
+proptest! {
+    #[test]
+    fn confining_never_faults_and_leaves_nothing_behind(
+        rdt in any_division(), class in 0u32..20, former in 1u8..=32,
+        steps in prop::collection::vec(proptest::option::of((0u8..40, 0u8..=120)), 0..12),
+    ) {
+        let mut bus = StrictBus::new(Machine { rdt, ..Machine::default() });
+        // Somebody else had divided the cache before.
+        if let Some(mask) = rdt.l3.and_then(|l3| l3.rules.ways(0, former)) {
+            let _ = Session::new(&rdt).set_mask(&mut bus, Resource::L3, Part::Both, class, mask);
+        }
+        let registers = |bus: &StrictBus| {
+            // One that was never written is zero too.
+            let mut all: Vec<_> = bus.registers().filter(|(_, value)| *value != 0).collect();
+            all.sort_unstable();
+            all
+        };
+        let before = registers(&bus);
+        let mut confinement = Confinement::new(&rdt, class);
+        for step in steps {
+            match step {
+                Some((ways, percent)) => {
+                    let refused = confinement.set(&mut bus, ways, percent).is_err();
+                    prop_assert!(!refused || registers(&bus) == before);
+                }
+                None => prop_assert_eq!(confinement.lift(&mut bus), Ok(())),
+            }
+        }
+        prop_assert_eq!(confinement.lift(&mut bus), Ok(()));
+        prop_assert!(confinement.is_lifted());
+        prop_assert_eq!(registers(&bus), before);
+        prop_assert_eq!(bus.faults(), 0);
+        let masks = msr::L3_MASK..msr::L3_MASK + 32;
+        prop_assert!(bus.log().iter().all(|(register, value)| !masks.contains(register) || *value != 0));
+    }
+}

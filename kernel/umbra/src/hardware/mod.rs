@@ -9,6 +9,7 @@
 //! CPUID bit announces, are not tried under a hypervisor.
 
 pub(crate) mod bus;
+pub(crate) mod confine;
 pub(crate) mod counters;
 pub(crate) mod division;
 pub(crate) mod nodes;

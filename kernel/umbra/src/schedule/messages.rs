@@ -8,7 +8,7 @@ use super::hold;
 use super::roles::follow_roles;
 use super::{Departure, Message, Subject, class_of, current, owned, send};
 use crate::cores::{self, Core};
-use crate::hardware::{division, stat};
+use crate::hardware::{confine, division, stat};
 use crate::tasks::{self, Phase};
 
 /// Does what a message says.
@@ -33,6 +33,7 @@ pub(super) fn take(core: &'static Core, message: Message) {
         | Message::LetGo(_)
         | Message::Move { .. }
         | Message::Kill(_) => {}
+        Message::Confine => confine::follow(core),
         Message::Count(step) => stat::take_step(core, step),
         Message::Division => division::carry_out(core),
         Message::Roles(roles) => {

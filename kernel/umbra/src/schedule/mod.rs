@@ -79,6 +79,8 @@ pub(crate) enum Message {
     Roles(u8),
     /// Carry out the order for the registers you reach.
     Division,
+    /// Bring the cache next to you to what is wanted.
+    Confine,
     /// Count the next group of events, or stop.
     Count(u8),
 }

@@ -166,6 +166,7 @@ fn actions(page: &mut Page<'_, '_>, stats: &Stats, lost: u32) -> core::fmt::Resu
         ("actions: pause", "paused", n(actions.paused)),
         ("actions: resume", "resumed", n(actions.resumed)),
         ("actions: migrate", "migrated", n(actions.migrated)),
+        ("actions: confine", "confined", n(actions.confined)),
         ("actions: dedicate", "dedicated", n(actions.dedicated)),
         ("actions: share", "shared", n(actions.shared)),
         ("actions refused", "refusals", n(stats.refusals)),

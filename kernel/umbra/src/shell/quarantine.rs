@@ -185,6 +185,11 @@ fn describe(action: Action) -> Message {
         }
         Action::Dedicate(core) => message(format_args!("dedicate core {} to first-class", core.0)),
         Action::Share(core) => message(format_args!("share core {}", core.0)),
+        Action::Confine(share) => message(format_args!(
+            "leave second-class tasks {} ways, {} % bandwidth",
+            share.ways, share.percent
+        )),
+        Action::Unconfine => message(format_args!("give cache and bandwidth back")),
     }
 }
 

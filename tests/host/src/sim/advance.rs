@@ -124,6 +124,7 @@ impl Sim {
                 }
             }
             Action::Share(core) => self.cores[usize::from(core.0)].roles.0 |= Roles::SECOND_CLASS.0,
+            Action::Confine(_) | Action::Unconfine => {}
         }
     }
 

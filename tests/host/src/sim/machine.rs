@@ -72,6 +72,7 @@ impl Sim {
                 let others = self.cores().iter().filter(|other| *other != core && second_class(*other));
                 (others.count() == 0).then_some(Refusal::LastCore)
             }
+            Action::Confine(_) => Some(Refusal::Absent),
             _ => None,
         }
     }
@@ -130,6 +131,9 @@ impl Actuator for Sim {
             Action::Migrate { task, to } => self.task(task).is_some_and(|task| task.core == to),
             Action::Dedicate(core) => !self.roles(core).has(Roles::SECOND_CLASS),
             Action::Share(core) => self.roles(core).has(Roles::SECOND_CLASS),
+            // It divides nothing.
+            Action::Confine(_) => false,
+            Action::Unconfine => true,
         }
     }
 }
