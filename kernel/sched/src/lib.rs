@@ -10,6 +10,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod clock;
 mod heap;
 mod queue;
 #[expect(
@@ -22,6 +23,7 @@ mod sync;
 mod task;
 mod timers;
 
+pub use clock::Stopwatch;
 pub use queue::{Class, EnqueueError, FirstClassRule, NOMINAL_WEIGHT, RunQueue};
 pub use ring::{Consumer, Producer, Ring};
 pub use roles::{CoreRoles, Occupancy, Refused, Roles, Step, initial_roles, may_dedicate};

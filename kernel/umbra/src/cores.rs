@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, 
 
 use heapless::String;
 use umbra_control::machine::CoreSet;
-use umbra_sched::Roles;
+use umbra_sched::{Roles, Stopwatch};
 use umbra_x86_64::apic::{self, Ipi};
 use umbra_x86_64::cpu;
 use umbra_x86_64::descriptors::{CoreTables, INTERRUPT_STACKS};
@@ -40,7 +40,7 @@ pub(crate) struct Core {
     /// Interrupts taken.
     pub(crate) interrupts: AtomicU64,
     /// Cycles on tasks, up to the last switch.
-    pub(crate) busy_cycles: AtomicU64,
+    pub(crate) busy: Stopwatch,
     /// Context switches.
     pub(crate) switches: AtomicU64,
     /// Mapping generation it has flushed for; the core itself writes.
@@ -119,7 +119,7 @@ pub(crate) fn create(number: u8, apic_id: u32) -> Result<(&'static Core, u64), c
         handling: AtomicBool::new(false),
         current: AtomicU16::new(NO_TASK),
         interrupts: AtomicU64::new(0),
-        busy_cycles: AtomicU64::new(0),
+        busy: Stopwatch::new(),
         switches: AtomicU64::new(0),
         flushed: AtomicU64::new(0),
         queued: AtomicU32::new(0),

@@ -11,6 +11,7 @@ use spin::Once;
 use umbra_control::machine::{Burst, BurstProgress, Counts, Refusal};
 use umbra_memory::{Class, Owner};
 use umbra_scenario::{Arrivals, Histogram};
+use umbra_sched::Stopwatch;
 use umbra_x86_64::cpu;
 use workload_api::{Memory, Meter, Workload};
 use workload_search::Search;
@@ -41,10 +42,8 @@ struct Live {
     done: AtomicBool,
     released_ns: AtomicU64,
     ended_ns: AtomicU64,
-    /// Task cycles spent on the requests answered, and the task's cycles when
-    /// the one being served began; 0 while none is.
-    cycles: AtomicU64,
-    serving_since: AtomicU64,
+    /// The task's cycles that went into requests, not into waiting for them.
+    serving: Stopwatch,
     /// Interrupts the core took between release and end.
     interrupts: AtomicU64,
     /// The core was dedicated throughout.
@@ -58,8 +57,7 @@ static LIVE: Live = Live {
     done: AtomicBool::new(true),
     released_ns: AtomicU64::new(0),
     ended_ns: AtomicU64::new(0),
-    cycles: AtomicU64::new(0),
-    serving_since: AtomicU64::new(0),
+    serving: Stopwatch::new(),
     interrupts: AtomicU64::new(0),
     dedicated: AtomicBool::new(false),
 };
@@ -67,12 +65,7 @@ static LIVE: Live = Live {
 impl Live {
     /// Cycles spent on requests, the one being served included.
     fn cycles_now(&self) -> u64 {
-        let since = self.serving_since.load(Ordering::Acquire);
-        let answered = self.cycles.load(Ordering::Acquire);
-        if since == 0 || self.serving_since.load(Ordering::Acquire) != since {
-            return answered;
-        }
-        answered + tasks::at(tasks::FIRST).counters.cycles_now().saturating_sub(since)
+        self.serving.read(tasks::at(tasks::FIRST).counters.cycles_now())
     }
 }
 
@@ -149,7 +142,7 @@ pub(crate) fn release(burst: &Burst) -> Result<(), Refusal> {
     }
     LIVE.answered.store(0, Ordering::Relaxed);
     LIVE.late.store(0, Ordering::Relaxed);
-    LIVE.cycles.store(0, Ordering::Relaxed);
+    LIVE.serving.reset();
     LIVE.number.store(burst.number, Ordering::Relaxed);
     tasks::at(tasks::FIRST).counters.restart_counted();
     tasks::at(tasks::FIRST).counters.publish(0, &Meter::default(), 0);
@@ -245,22 +238,19 @@ fn serve(search: &Search<'static>, burst: &Burst, histogram: &mut Histogram, scr
     let (interrupts, mut dedicated) = (core.interrupts.load(Ordering::Relaxed), is_dedicated());
     let mut arrivals = Arrivals::new(burst.seed, burst.mean_gap_ns);
     let released_ns = LIVE.released_ns.load(Ordering::Relaxed);
-    let (mut meter, mut checksum, mut cycles) = (Meter::default(), 0, 0);
+    let (mut meter, mut checksum) = (Meter::default(), 0);
     for request in 0..burst.requests {
         let due = released_ns.saturating_add(arrivals.next().unwrap_or(0));
         wait_until(due);
         dedicated &= is_dedicated();
-        let begun = counters.cycles_now();
-        LIVE.serving_since.store(begun, Ordering::Release);
+        LIVE.serving.start(counters.cycles_now());
         checksum ^= search.unit(burst.first_unit + u64::from(request), scratch, &mut meter);
-        cycles += counters.cycles_now().saturating_sub(begun);
+        LIVE.serving.stop(counters.cycles_now());
         let latency = time::now_ns().saturating_sub(due);
         histogram.record(latency);
         if latency > burst.late_ns {
             LIVE.late.fetch_add(1, Ordering::Relaxed);
         }
-        LIVE.serving_since.store(0, Ordering::Release);
-        LIVE.cycles.store(cycles, Ordering::Release);
         counters.publish(u64::from(request) + 1, &meter, checksum);
         LIVE.answered.store(request + 1, Ordering::Release);
     }

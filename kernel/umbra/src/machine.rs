@@ -70,12 +70,7 @@ impl Monitor for Machine {
     }
 
     fn busy_cycles(&self, core: CoreId) -> u64 {
-        let Some(core) = cores::get(core.0) else { return 0 };
-        let settled = core.busy_cycles.load(Ordering::Relaxed);
-        let since = tasks::get(core.current.load(Ordering::Relaxed))
-            .map_or(0, |task| task.counters.since.load(Ordering::Acquire));
-        let running = if since == 0 { 0 } else { umbra_x86_64::cpu::timestamp().saturating_sub(since) };
-        settled + running
+        cores::get(core.0).map_or(0, |core| core.busy.read(umbra_x86_64::cpu::timestamp()))
     }
 }
 

@@ -54,6 +54,12 @@ pub(crate) fn look(now_ns: u64) {
     }
 }
 
+/// Whether every page table that was given up is free again.
+pub(crate) fn is_empty() -> bool {
+    let retired = RETIRED.lock();
+    retired.waiting.is_empty() && retired.flushing.is_empty()
+}
+
 /// Whether a first-class run on this core would be disturbed.
 fn is_in_a_run(core: &Core) -> bool {
     core.roles().is_dedicated() && !Machine.burst().done

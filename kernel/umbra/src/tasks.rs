@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use heapless::String;
 use umbra_control::machine::TaskId;
+use umbra_sched::Stopwatch;
 use workload_api::Meter;
 
 use crate::cells::Handed;
@@ -96,10 +97,8 @@ impl Phase {
 /// Counts a task publishes; one writer at a time, read by anyone.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// Cycles on a core, up to the last switch.
-    pub(crate) cycles: AtomicU64,
-    /// When it came onto its core; 0 while it is not on one.
-    pub(crate) since: AtomicU64,
+    /// Cycles on a core.
+    pub(crate) cycles: Stopwatch,
     pub(crate) units: AtomicU64,
     pub(crate) read_bytes: AtomicU64,
     pub(crate) written_bytes: AtomicU64,
@@ -117,8 +116,7 @@ pub(crate) struct Counters {
 impl Counters {
     const fn new() -> Self {
         Self {
-            cycles: AtomicU64::new(0),
-            since: AtomicU64::new(0),
+            cycles: Stopwatch::new(),
             units: AtomicU64::new(0),
             read_bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
@@ -148,25 +146,14 @@ impl Counters {
         self.counted.iter().for_each(|count| count.store(0, Ordering::Relaxed));
     }
 
-    /// Cycles on a core, the running part included. A switch between the two
-    /// loads is noticed and read again; three tries bound it.
+    /// Cycles on a core, the running part included.
     pub(crate) fn cycles_now(&self) -> u64 {
-        for _ in 0..3 {
-            let since = self.since.load(Ordering::Acquire);
-            let cycles = self.cycles.load(Ordering::Acquire);
-            if self.since.load(Ordering::Acquire) == since {
-                let running =
-                    if since == 0 { 0 } else { umbra_x86_64::cpu::timestamp().saturating_sub(since) };
-                return cycles + running;
-            }
-        }
-        self.cycles.load(Ordering::Acquire)
+        self.cycles.read(umbra_x86_64::cpu::timestamp())
     }
 
     fn reset(&self) {
+        self.cycles.reset();
         for counter in [
-            &self.cycles,
-            &self.since,
             &self.units,
             &self.read_bytes,
             &self.written_bytes,

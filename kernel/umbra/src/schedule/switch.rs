@@ -48,11 +48,7 @@ fn settle(core: &Core, state: &mut Owned, previous: Option<u16>, now: u64) {
     state.switched_at = now;
     counters::charge(core, previous);
     if let Some(slot) = previous {
-        let counters = &tasks::at(slot).counters;
-        counters.since.store(now, Ordering::Release);
-        counters.cycles.store(counters.cycles.load(Ordering::Relaxed) + ran, Ordering::Release);
         state.queue.account(TaskIndex(slot), ran);
-        core.busy_cycles.store(core.busy_cycles.load(Ordering::Relaxed) + ran, Ordering::Relaxed);
     }
 }
 
@@ -78,7 +74,7 @@ fn switch(core: &'static Core, state: &mut Owned, previous: Option<u16>, next: O
     let save: *mut u64 = match previous {
         Some(slot) => {
             let task = tasks::at(slot);
-            task.counters.since.store(0, Ordering::Release);
+            task.counters.cycles.stop(now);
             let departure = state.must_leave.take();
             if departure.is_none() {
                 task.set_phase(Phase::Ready);
@@ -93,7 +89,8 @@ fn switch(core: &'static Core, state: &mut Owned, previous: Option<u16>, next: O
         Some(slot) => {
             let task = tasks::at(slot);
             task.set_phase(Phase::Running);
-            task.counters.since.store(now.max(1), Ordering::Release);
+            task.counters.cycles.start(now);
+            core.busy.start(now);
             core.current.store(slot, Ordering::Relaxed);
             division::enter(core, slot);
             if !core.has_flushed_for(task.mapped_in.load(Ordering::Acquire)) {
@@ -104,6 +101,7 @@ fn switch(core: &'static Core, state: &mut Owned, previous: Option<u16>, next: O
             unsafe { *task.context.get() }
         }
         None => {
+            core.busy.stop(now);
             core.current.store(NO_TASK, Ordering::Relaxed);
             state.idle
         }

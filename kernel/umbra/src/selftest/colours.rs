@@ -7,7 +7,8 @@ use umbra_memory::{Class, ColourSet};
 use workload_api::{Corpus, Memory, Meter, Workload};
 
 use super::harness::{
-    Outcome, Reason, act, pass_ms, phase, reason, second_class_cores, start, units, wait_for, wait_for_units,
+    Outcome, Reason, act, free_at_rest, pass_ms, phase, reason, second_class_cores, start, units, wait_for,
+    wait_for_units,
 };
 use crate::memory::{colours, verify};
 use crate::tasks::{self, Phase};
@@ -109,7 +110,7 @@ pub(super) fn moves_leave_nothing() -> Result<Outcome, Reason> {
         wait_for("the task's end", || phase(slot) == Phase::Empty)?;
         ensure!(memory::used_by_task(slot) == 0, "{} frames left behind", memory::used_by_task(slot));
         sound()?;
-        let now = memory::usage().map_or(0, |usage| usage.free);
+        let now = free_at_rest()?;
         ensure!(round < 1 || now == free, "round {round}: {now} frames free, {free} before");
         free = now;
     }

@@ -7,7 +7,9 @@ use umbra_sched::Roles;
 
 use crate::machine::Machine;
 use crate::tasks::{self, Phase, Task};
-use crate::{control, cores, log, println, recolour, retired, schedule, spawn, stop, time, watch, workloads};
+use crate::{
+    control, cores, log, memory, println, recolour, retired, schedule, spawn, stop, time, watch, workloads,
+};
 
 /// Longest wait for something that must happen. Emulators on a loaded host are
 /// slow; nothing is concluded from how long it took.
@@ -114,6 +116,13 @@ pub(super) fn act(action: Action) -> Result<(), Reason> {
 /// The phase of a slot.
 pub(super) fn phase(slot: u16) -> Phase {
     tasks::get(slot).map_or(Phase::Empty, Task::phase)
+}
+
+/// Free frames, once the page tables of ended tasks have come back: each core
+/// has to flush first, which nothing waits for but this.
+pub(super) fn free_at_rest() -> Result<u32, Reason> {
+    wait_for("the return of all page tables", retired::is_empty)?;
+    memory::usage().map(|usage| usage.free).ok_or_else(|| reason(format_args!("no frames are counted")))
 }
 
 /// Ends whatever a case left behind.

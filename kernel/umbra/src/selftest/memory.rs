@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::harness::{Outcome, Reason, start, units, wait_for, wait_for_units};
+use super::harness::{Outcome, Reason, free_at_rest, start, units, wait_for, wait_for_units};
 use crate::{cores, ensure, heap, memory, stop, tasks, time};
 
 pub(super) fn write_xor_execute() -> Result<Outcome, Reason> {
@@ -40,8 +40,7 @@ pub(super) fn heap_round_trip() -> Result<Outcome, Reason> {
 }
 
 pub(super) fn tasks_leave_nothing() -> Result<Outcome, Reason> {
-    let free = || memory::usage().map_or(0, |usage| usage.free);
-    let before = free();
+    let before = free_at_rest()?;
     for round in 0..6 {
         let slot = start("chase", None)?;
         wait_for_units(slot, 2)?;
@@ -49,13 +48,8 @@ pub(super) fn tasks_leave_nothing() -> Result<Outcome, Reason> {
         stop::request(slot, time::now_ns());
         wait_for("the task's end", || tasks::at(slot).phase() == tasks::Phase::Empty)?;
         ensure!(memory::used_by_task(slot) == 0, "frames left behind after {} units", units(slot));
-        // Page tables come back once every core has flushed.
-        if wait_for("every frame's return", || free() == before).is_err() {
-            return Err(super::harness::reason(format_args!(
-                "round {round}: {before} frames free before, {} now",
-                free()
-            )));
-        }
+        let free = free_at_rest()?;
+        ensure!(free == before, "round {round}: {before} frames free before, {free} now");
     }
     Ok(Outcome::Passed)
 }

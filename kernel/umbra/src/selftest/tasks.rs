@@ -51,10 +51,18 @@ pub(super) fn sharing_is_fair() -> Result<Outcome, Reason> {
     wait_for("the first units of all", || slots.iter().all(|slot| units(*slot) > 0))?;
     let cycles = |slot: u16| tasks::at(slot).counters.cycles_now();
     let before = slots.map(cycles);
-    pass_ms(1_500);
-    let ran: [u64; 3] = core::array::from_fn(|i| cycles(slots[i]) - before[i]);
-    let (least, most) = (ran.iter().min().copied().unwrap_or(0), ran.iter().max().copied().unwrap_or(0));
-    ensure!(least * 5 > most * 2, "shares of one core differ too much: {ran:?}");
+    let ran = || -> [u64; 3] { core::array::from_fn(|i| cycles(slots[i]) - before[i]) };
+    // An emulator's core may stand still for a while in anyone's slice and be
+    // charged for it; over time that evens out, unfairness does not.
+    let fair = || {
+        let ran = ran();
+        let (least, most) = (ran.iter().min().copied().unwrap_or(0), ran.iter().max().copied().unwrap_or(0));
+        least * 5 > most * 4
+    };
+    pass_ms(300);
+    if wait_for("equal shares of one core", fair).is_err() {
+        return Err(super::harness::reason(format_args!("shares of one core differ too much: {:?}", ran())));
+    }
     Ok(Outcome::Passed)
 }
 

@@ -37,7 +37,7 @@ pub(super) fn tests(builder: &Builder, case: Option<&str>) -> Counts {
     let configuration = Configuration { case: case.map(str::to_owned), ..Configuration::new(Mode::Test) };
     let mut counts = Counts::default();
     for &(firmware, cpus) in MACHINES {
-        counts.add(&boot(builder, "test", &configuration, firmware, cpus));
+        counts.add(boot(builder, "test", &configuration, firmware, cpus));
     }
     counts
 }
@@ -61,13 +61,13 @@ pub(super) fn console(builder: &Builder) -> Counts {
     for step in SESSION {
         let result = step.run(&mut session);
         let ended = result.as_ref().is_err_and(|error| error.to_string().contains("ended"));
-        counts.add(&Counts::one(&format!("console: {}", step.name), result));
+        counts.add(Counts::one(&format!("console: {}", step.name), result));
         if ended {
             break;
         }
     }
     let result = session.last_command("poweroff").and_then(expect_success);
-    counts.add(&Counts::one("console: poweroff ends the machine", result));
+    counts.add(Counts::one("console: poweroff ends the machine", result));
     if counts.failed > 0 {
         show_end_of(&log);
     }
@@ -96,7 +96,8 @@ fn boot(
     let start = Instant::now();
     match run(builder, name, configuration, firmware, cpus, &log) {
         Ok((tally, result)) => {
-            let mut counts = Counts { passed: tally.passed, failed: tally.failed };
+            let failures = tally.failures.iter().map(|failure| format!("{label}: {failure}")).collect();
+            let mut counts = Counts { passed: tally.passed, failed: tally.failed, failures };
             let ignored =
                 if tally.ignored > 0 { format!(", {} ignored", tally.ignored) } else { String::new() };
             let (passed, failed, took) = (tally.passed, tally.failed, start.elapsed().as_secs());

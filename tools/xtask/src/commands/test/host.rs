@@ -12,9 +12,11 @@ use crate::setup::host_cargo;
 /// Runs `cargo test`, showing its output and counting its tests.
 pub(super) fn tests(filter: Option<&str>) -> Counts {
     match run(filter) {
-        Ok((tally, true)) => Counts { passed: tally.passed, failed: tally.failed },
+        Ok((tally, true)) => Counts { passed: tally.passed, failed: tally.failed, failures: tally.failures },
         // What does not compile, or dies, reports no failed test.
-        Ok((tally, false)) => Counts { passed: tally.passed, failed: tally.failed.max(1) },
+        Ok((tally, false)) => {
+            Counts { passed: tally.passed, failed: tally.failed.max(1), failures: tally.failures }
+        }
         Err(error) => Counts::one("cargo test", Err(error)),
     }
 }

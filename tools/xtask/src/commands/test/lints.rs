@@ -36,7 +36,7 @@ pub(super) fn clippy(toolchain: &Toolchain) -> Counts {
 fn all<const N: usize>(checks: [(&str, Command); N]) -> Counts {
     let mut counts = Counts::default();
     for (name, command) in checks {
-        counts.add(&Counts::one(name, process::run(command)));
+        counts.add(Counts::one(name, process::run(command)));
     }
     counts
 }

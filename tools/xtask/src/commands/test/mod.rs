@@ -64,9 +64,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for stage in &stages {
         let counts = run_stage(*stage, arguments, &toolchain, &mut builder);
         println!("{}: {} passed, {} failed", name(*stage), counts.passed, counts.failed);
-        total.add(&counts);
+        total.add(counts);
     }
     println!("took {} s", start.elapsed().as_secs());
+    for failure in &total.failures {
+        println!("failed: {failure}");
+    }
     println!("{} passed, {} failed", total.passed, total.failed);
     if total.failed > 0 {
         bail!("{} of {} checks failed", total.failed, total.passed + total.failed);

@@ -66,7 +66,7 @@ pub(super) fn tests(builder: &Builder) -> Counts {
             continue;
         }
         let result = boot(builder, &processor);
-        counts.add(&Counts::one(&format!("processor {}", processor.name), result));
+        counts.add(Counts::one(&format!("processor {}", processor.name), result));
     }
     counts
 }

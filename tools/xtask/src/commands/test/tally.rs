@@ -3,12 +3,14 @@
 use anyhow::Result;
 
 /// What a stage, or all of them, came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     /// Checks that passed.
     pub(super) passed: usize,
     /// Checks that failed.
     pub(super) failed: usize,
+    /// Which failed, where they have names.
+    pub(super) failures: Vec<String>,
 }
 
 impl Counts {
@@ -17,19 +19,20 @@ impl Counts {
         match result {
             Ok(()) => {
                 println!("test {name} ... ok");
-                Self { passed: 1, failed: 0 }
+                Self { passed: 1, ..Self::default() }
             }
             Err(error) => {
                 println!("test {name} ... FAILED");
                 println!("{error:#}");
-                Self { passed: 0, failed: 1 }
+                Self { failed: 1, failures: vec![format!("{name}: {error:#}")], passed: 0 }
             }
         }
     }
 
     /// Adds another stage's.
-    pub(super) const fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+        self.failures.extend(other.failures);
     }
 }
