@@ -12,6 +12,7 @@ extern crate std;
 
 mod heap;
 mod queue;
+mod recorder;
 #[expect(
     unsafe_code,
     reason = "slots of the ring are shared by two cores; the module says who may touch which"
@@ -23,6 +24,7 @@ mod task;
 mod timers;
 
 pub use queue::{Class, EnqueueError, FirstClassRule, NOMINAL_WEIGHT, RunQueue};
+pub use recorder::Recorder;
 pub use ring::{Consumer, Producer, Ring};
 pub use roles::{CoreRoles, Occupancy, Refused, Roles, Step, initial_roles, may_dedicate};
 pub use task::{MAX_TASKS, TaskIndex};
