@@ -78,6 +78,8 @@ pub struct Config<'a> {
     /// `load_permille`: offered load as a share of what the first-class
     /// workload can serve alone, 1 to 1000.
     pub load_permille: Option<u32>,
+    /// `trace`: record who runs where, and send it when the main job ends.
+    pub trace: bool,
     /// `case`: the one guest test to run; absent means all.
     pub case: Option<&'a str>,
 }
@@ -94,6 +96,7 @@ impl Default for Config<'_> {
             bursts: None,
             requests: None,
             load_permille: None,
+            trace: false,
             case: None,
         }
     }
@@ -159,6 +162,7 @@ impl<'a> Config<'a> {
             "bursts" => self.bursts = Some(count(value)?),
             "requests" => self.requests = Some(count(value)?),
             "load_permille" => self.load_permille = Some(permille(value)?),
+            "trace" => choose(value, ANSWERS, "yes or no").map(|trace| self.trace = trace)?,
             "case" => self.case = Some(name(value)?),
             _ => return Err((key, KEYS)),
         }
@@ -167,7 +171,7 @@ impl<'a> Config<'a> {
 }
 
 const KEYS: &str =
-    "mode, exit, scenario, seed, policies, second_class, bursts, requests, load_permille or case";
+    "mode, exit, scenario, seed, policies, second_class, bursts, requests, load_permille, trace or case";
 const MODES: &[(&str, Mode)] = &[
     ("main", Mode::Main),
     ("console", Mode::Console),
@@ -259,14 +263,14 @@ mod tests {
     fn reads_every_key() {
         let text = "mode test # a comment\nexit yes\r\nscenario quick\nseed 18446744073709551615\n\
             policies none, concept\nsecond_class hash,chase\nbursts 3\nrequests 40\nload_permille 700\n\
-            \tcase   context_switch\n";
+            trace yes\n\tcase   context_switch\n";
         let config = Config::parse(text).expect("valid");
         assert_eq!((config.mode, config.exit, config.scenario), (Mode::Test, true, Scenario::Quick));
         assert_eq!(config.seed, u64::MAX);
         assert_eq!(config.policies.expect("given").as_slice(), [Policy::None, Policy::Concept]);
         assert_eq!(config.second_class.expect("given").as_slice(), ["hash", "chase"]);
         assert_eq!((config.bursts, config.requests, config.load_permille), (Some(3), Some(40), Some(700)));
-        assert_eq!(config.case, Some("context_switch"));
+        assert_eq!((config.trace, config.case), (true, Some("context_switch")));
     }
 
     #[test]
@@ -316,10 +320,11 @@ mod tests {
             "bursts",
             "requests",
             "load_permille",
+            "trace",
             "case",
         ];
         let all = keys.iter().fold(0, |bits, key| bits | key_bit(key));
-        assert_eq!(all.count_ones(), 10);
+        assert_eq!(all.count_ones(), 11);
     }
 
     proptest! {

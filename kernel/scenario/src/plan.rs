@@ -109,7 +109,8 @@ impl Plan {
             requests: 64,
             calibration_bursts: 2,
             profile_bursts: 2,
-            second_class_alone_ns: 1_500_000_000,
+            settle_ns: 100_000_000,
+            second_class_alone_ns: 600_000_000,
             ..Self::standard()
         }
     }

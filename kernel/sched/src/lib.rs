@@ -13,6 +13,7 @@ extern crate std;
 mod clock;
 mod heap;
 mod queue;
+mod recorder;
 #[expect(
     unsafe_code,
     reason = "slots of the ring are shared by two cores; the module says who may touch which"
@@ -25,6 +26,7 @@ mod timers;
 
 pub use clock::Stopwatch;
 pub use queue::{Class, EnqueueError, FirstClassRule, NOMINAL_WEIGHT, RunQueue};
+pub use recorder::Recorder;
 pub use ring::{Consumer, Producer, Ring};
 pub use roles::{CoreRoles, Occupancy, Refused, Roles, Step, initial_roles, may_dedicate};
 pub use task::{MAX_TASKS, TaskIndex};

@@ -23,7 +23,7 @@ use crate::first_class::{self, State};
 use crate::machine::Machine;
 use crate::shell::Shell;
 use crate::tasks::{self, Phase};
-use crate::{control, cores, machine, spawn, stop, time, workloads};
+use crate::{control, cores, machine, spawn, stop, time, trace, workloads};
 
 /// The main job and what it keeps of the machine.
 pub(crate) struct Runner {
@@ -52,6 +52,11 @@ impl Runner {
 
     /// Begins the job that the boot configuration describes.
     pub(crate) fn start(&mut self, config: &Config<'static>, shell: &mut Shell) {
+        if config.trace
+            && let Err(error) = trace::switch_on()
+        {
+            shell.show_above(&format_args!("job: nothing is traced: {error}"));
+        }
         let mut plan = match config.scenario {
             Scenario::Standard => Plan::standard(),
             Scenario::Quick => Plan::quick(),
@@ -138,6 +143,10 @@ impl Runner {
     }
 
     fn finish(&mut self, shell: &mut Shell) {
+        if ramdisk::the_config().trace && trace::is_on() {
+            trace::switch_off();
+            trace::send();
+        }
         if ramdisk::the_config().exit {
             exit::end(if is_complete(self.job.results()) { Code::Success } else { Code::Failure });
         }

@@ -6,6 +6,7 @@
 //! - [`hierarchy`]: what an access costs: two private levels, a shared sliced
 //!   one with way masks, miss buffers, throttle, memory.
 //! - [`registers`]: what CPUID, RDMSR, WRMSR and RDPMC say about all that.
+//! - [`Samples`]: figures over a run, in bounded memory.
 //!
 //! Left out, so that nobody looks for it: instruction fetch, page walks and
 //! coherence between private caches (a line written by one core stays valid in
@@ -19,11 +20,13 @@ mod memory;
 mod narrow;
 mod private;
 pub mod registers;
+mod samples;
 mod shared;
 
 pub use description::{Description, Vendor};
 pub use hierarchy::{Counts, Hierarchy};
 pub use registers::Registers;
+pub use samples::Samples;
 
 /// Bytes of a cache line on every machine here.
 pub const LINE_BYTES: u64 = 64;

@@ -89,20 +89,45 @@ fn sizes(machine: &Description) -> Vec<u64> {
     .collect()
 }
 
+/// Strides below a line, of a line, of three and of a page; not below a line
+/// over sizes like the larger machine's shared level, which takes too long.
 #[test]
 fn strides_miss_as_in_the_reference() {
-    for (name, most) in [("tiny", u64::MAX), ("xeon4", 600_000)] {
+    for (name, large) in [("tiny", u64::MAX), ("xeon4", 600_000)] {
         let machine = machine(name);
-        for size in sizes(&machine).into_iter().filter(|size| *size < most) {
-            for stride in [8, 64, 192, 4096] {
+        for size in sizes(&machine) {
+            let strides = [8, 64, 192, 4096].into_iter().filter(|stride| size < large || *stride >= 64);
+            for stride in strides {
                 let mut pair = Pair::new(&machine);
-                for round in 0..3 {
+                for round in 0..if size < large { 3 } else { 2 } {
                     for address in (0..size).step_by(stride) {
                         pair.access(0, address, round == 1 && address % 128 == 0);
                     }
                 }
                 pair.assert_equal(&format!("{name}: stride {stride} over {size}"));
             }
+        }
+    }
+}
+
+/// Three arrays at once, one read upwards, one written upwards, one read
+/// downwards, as a loop over them does, on two cores.
+#[test]
+fn streams_miss_as_in_the_reference() {
+    for name in ["tiny", "xeon4"] {
+        let machine = machine(name);
+        for size in sizes(&machine) {
+            let mut pair = Pair::new(&machine);
+            let (lines, third) = (size / 64, size / 3 / 64 * 64);
+            for step in (0..lines.min(40_000)).map(|step| step * 8 % third) {
+                for core in 0..2 {
+                    let base = 0x4000_0000 * core as u64;
+                    pair.access(core, base + step, false);
+                    pair.access(core, base + third + step, true);
+                    pair.access(core, base + 3 * third - 8 - step, false);
+                }
+            }
+            pair.assert_equal(&format!("{name}: streams over {size}"));
         }
     }
 }
@@ -175,6 +200,26 @@ fn first_level_misses_follow_the_stack_distances() {
             misses_by_stack_distance(&trace, 64, 8),
             "{lines} lines"
         );
+    }
+}
+
+/// With private levels of one way, an access that they keep from the shared
+/// level repeats the last one of its set, which changes no order there.
+#[test]
+fn shared_level_misses_follow_the_stack_distances() {
+    let mut machine = machine("tiny");
+    machine.first_level.ways = 1;
+    machine.second_level.kib = 4;
+    machine.second_level.ways = 1;
+    machine.shared_level.slices = 1;
+    let mut draw = Draw(17);
+    for lines in [300, 512, 600, 1_000, 3_000] {
+        let trace: Vec<u64> = (0..40_000).map(|_| draw.below(lines)).collect();
+        let mut fast = Hierarchy::new(&machine, 4000);
+        for line in &trace {
+            fast.access(0, line * 64, false, 0);
+        }
+        assert_eq!(fast.counts(0).shared_misses, misses_by_stack_distance(&trace, 64, 8), "{lines} lines");
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) struct Arguments {
     pub(crate) quantum: u64,
     pub(crate) start: u64,
     pub(crate) report: Option<PathBuf>,
+    pub(crate) trace: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -25,7 +26,8 @@ impl Arguments {
     /// # Errors
     /// One line: the word and what was expected.
     pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
-        let (mut name, mut file, mut quantum, mut start, mut report) = ("xeon4", None, QUANTUM, START, None);
+        let (mut name, mut file, mut quantum, mut start) = ("xeon4", None, QUANTUM, START);
+        let (mut report, mut trace) = (None, None);
         for word in words {
             match word.split_once('=') {
                 Some(("machine", value)) => name = value,
@@ -33,9 +35,10 @@ impl Arguments {
                 Some(("quantum", value)) => quantum = number(word, value)?,
                 Some(("start", value)) => start = number(word, value)?,
                 Some(("report", value)) => report = Some(PathBuf::from(value)),
+                Some(("trace", value)) => trace = Some(PathBuf::from(value)),
                 _ => {
                     return Err(format!(
-                        "unknown argument {word:?}; known are machine, file, quantum, start, report"
+                        "unknown argument {word:?}; known are machine, file, quantum, start, report, trace"
                     ));
                 }
             }
@@ -50,7 +53,7 @@ impl Arguments {
             }
             None => Description::named(name)?,
         };
-        Ok(Self { machine, quantum, start, report })
+        Ok(Self { machine, quantum, start, report, trace })
     }
 }
 

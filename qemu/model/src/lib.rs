@@ -8,6 +8,7 @@
 //! - [`emulate`]: CPUID, RDMSR, WRMSR, RDPMC, PAUSE, answered in place;
 //! - [`turns`]: who runs when; [`rota`]: carries it out; [`clock`]: what the
 //!   guest's clocks show; [`model`]: the state behind all of it;
+//! - [`report`], [`trace`]: what is written when the run ends;
 //! - [`api`], [`internals`]: QEMU's functions, and the checks without which
 //!   the plugin refuses to run. It needs more than the plugin interface
 //!   promises (writing registers, leaving a block, the clock), so it is tied
@@ -21,7 +22,8 @@
 //! Arguments: `machine=NAME`, `file=machines.toml`, `quantum=CYCLES`,
 //! `start=ADDRESS` (the first block at or above it begins the modelled part:
 //! everything before, firmware and loader, only passes time; 0 models all),
-//! `report=FILE`.
+//! `report=FILE` (counts at the end), `trace=FILE` (figures over the run, and
+//! every write that divides caches or bandwidth).
 
 mod accesses;
 mod api;
@@ -34,6 +36,7 @@ mod internals;
 mod model;
 mod report;
 mod rota;
+mod trace;
 mod translate;
 mod turns;
 

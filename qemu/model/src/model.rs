@@ -22,6 +22,7 @@ use crate::clock::{self, elapsed_ticks, virtual_clock};
 use crate::entries::index;
 use crate::internals::{self, CpuState, Hooks, SkippedTime};
 use crate::rota::thread_is_idle;
+use crate::trace::Trace;
 use crate::turns::{Phase, Turns};
 use crate::{refuse, report, translate};
 
@@ -58,6 +59,10 @@ pub(crate) struct Model {
     pub(crate) vcpus: Vec<Vcpu>,
     pub(crate) started: bool,
     pub(crate) begun: Instant,
+    /// Processor time that the process had used by then.
+    pub(crate) begun_processor_ms: i64,
+    /// Figures over the run, when they are asked for.
+    pub(crate) trace: Option<Trace>,
     pub(crate) words: Word,
     pub(crate) turns: Turns,
     /// Whether what was assumed about QEMU has been tried out.
@@ -86,6 +91,8 @@ impl Model {
             vcpus: Vec::with_capacity(vcpus),
             started: arguments.start == 0,
             begun: Instant::now(),
+            begun_processor_ms: 0,
+            trace: arguments.trace.as_ref().map(|_| Trace::new(vcpus, arguments.quantum)),
             words: Word { scoreboard, offset: 0 },
             turns: Turns::new(vcpus, arguments.quantum),
             ready: false,
@@ -152,6 +159,10 @@ impl Model {
 
     /// Carries out what a register write changes.
     pub(crate) fn carry_out(&mut self, thread: usize, effect: Effect) {
+        let now = self.turns.local(thread);
+        if let Some(trace) = &mut self.trace {
+            trace.note(now, thread, effect);
+        }
         match effect {
             Effect::None => {}
             Effect::Associate { class, resource_id } => self.hierarchy.associate(thread, class, resource_id),
@@ -170,6 +181,20 @@ impl Model {
             let data = entry & 0x7FF;
             let qemu = self.qemu;
             internals::send_message(&qemu, u64::try_from(at).unwrap_or(0), data);
+        }
+    }
+
+    /// Takes figures for the trace, when they are due.
+    pub(crate) fn sample(&mut self) {
+        let now = self.turns.global();
+        let Some(trace) = &mut self.trace else { return };
+        if trace.samples.is_due(now) {
+            let vcpus = self.vcpus.iter().map(|vcpu| {
+                let raw = &vcpu.raw;
+                [raw.instructions, raw.cycles, raw.shared_references, raw.shared_misses]
+            });
+            let memory = [self.hierarchy.memory_utilisation_q16(), self.hierarchy.memory_latency()];
+            trace.samples.take(now, memory.into_iter().chain(vcpus.flatten()));
         }
     }
 

@@ -15,6 +15,8 @@ use crate::entries::Caller;
 use crate::internals::Locked;
 use crate::model::model;
 use crate::refuse;
+use crate::report::processor_ms;
+use crate::trace::Trace;
 use crate::turns::Phase;
 
 /// The modelled part begins at a multiple of this many seconds.
@@ -32,6 +34,7 @@ unsafe fn finish_turn() {
         let anyone = (0..model.vcpus.len()).any(|at| model.is_active(at));
         model.turns.close_quantum(anyone);
         model.hierarchy.advance(model.turns.global());
+        model.sample();
         model.publish();
         model.qemu.run_timers
     };
@@ -144,6 +147,8 @@ pub(crate) unsafe fn start_reached(at: usize, caller: Caller) {
         });
         model.started = true;
         model.begun = Instant::now();
+        model.begun_processor_ms = processor_ms();
+        model.trace = model.trace.take().map(|_| Trace::new(model.vcpus.len(), model.arguments.quantum));
         let qemu = model.qemu;
         let cpu = model.vcpus[at].state.0;
         model.begin_quantum();

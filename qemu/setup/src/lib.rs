@@ -13,7 +13,7 @@ mod run;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub use run::{Modelled, modelled_command};
+pub use run::{Modelled, modelled_command, threads_of};
 
 /// The version that the model was made for.
 pub const VERSION: &str = "10.0.2";

@@ -29,6 +29,16 @@ pub struct Modelled {
     pub quantum: Option<u64>,
     /// Where the plugin writes its counts at the end, as JSON.
     pub report: Option<PathBuf>,
+    /// Where the plugin writes figures over the run at the end, as JSON.
+    pub trace: Option<PathBuf>,
+}
+
+/// Threads of the machine of that name.
+///
+/// # Errors
+/// One line that lists the names there are.
+pub fn threads_of(machine: &str) -> Result<usize, String> {
+    Ok(Description::named(machine)?.threads())
 }
 
 /// The command: one emulating thread, a clock that only the model moves, no
@@ -56,6 +66,9 @@ pub fn modelled_command(qemu: &ModelledQemu, run: &Modelled) -> Result<Command, 
     }
     if let Some(report) = &run.report {
         plugin += &format!(",report={}", report.display());
+    }
+    if let Some(trace) = &run.trace {
+        plugin += &format!(",trace={}", trace.display());
     }
     let cores = run.vcpus.div_ceil(threads);
     let smp = format!("cpus={},maxcpus={},cores={cores},threads={threads}", run.vcpus, cores * threads);
@@ -86,13 +99,14 @@ mod tests {
             start: Some(0x10_0000),
             quantum: None,
             report: Some("counts.json".into()),
+            trace: Some("run.json".into()),
         };
         let command = modelled_command(&qemu, &run).expect("eight threads");
         let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
         let after = |name: &str| words.iter().skip_while(|word| *word != name).nth(1).cloned();
         assert_eq!(
             after("-plugin").as_deref(),
-            Some("model.so,machine=xeon8smt,start=0x100000,report=counts.json")
+            Some("model.so,machine=xeon8smt,start=0x100000,report=counts.json,trace=run.json")
         );
         assert_eq!(after("-smp").as_deref(), Some("cpus=8,maxcpus=8,cores=4,threads=2"));
         assert_eq!(after("-cpu").as_deref(), Some("max,vendor=GenuineIntel"));

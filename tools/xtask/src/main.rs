@@ -12,6 +12,7 @@ mod random;
 mod report;
 mod say;
 mod setup;
+mod trace;
 mod workspace;
 
 use std::process::ExitCode;

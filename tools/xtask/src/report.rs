@@ -1,5 +1,6 @@
 //! The main job's figures: the guest's record, plus where it was measured.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::SystemTime;
@@ -18,6 +19,8 @@ pub(crate) struct Host {
     pub(crate) command_line: String,
     /// `bios` or `uefi`.
     pub(crate) firmware: &'static str,
+    /// The modelled machine and the QEMU it ran in; none for plain emulation.
+    pub(crate) model: Option<(String, OsString)>,
 }
 
 /// Takes reports from the guest's records; the last one counts.
@@ -86,7 +89,8 @@ pub(crate) fn describe(host: &Host) -> Value {
         "commit": git(&["rev-parse", "HEAD"]),
         "modified": git(&["status", "--porcelain"]).map(|changes| !changes.is_empty()),
         "unix_time_s": now.as_secs(),
-        "qemu": qemu::version(),
+        "qemu": qemu::version(host.model.as_ref().map(|(_, program)| program.as_os_str())),
+        "machine": host.model.as_ref().map(|(machine, _)| machine),
         "command_line": host.command_line,
         "firmware": host.firmware,
         "accelerator": "tcg",

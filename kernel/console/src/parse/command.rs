@@ -2,7 +2,7 @@
 
 use super::{
     DivideVerb, JobScale, Level, MemVerb, Mode, PmuVerb, ProfileVerb, QuarantineVerb, RoleSet, ShadowVerb,
-    Spec, value::number,
+    Spec, TraceVerb, value::number,
 };
 use core::fmt::{self, Display, Formatter};
 
@@ -37,6 +37,7 @@ pub enum Command<'a> {
     Mba { verb: DivideVerb, settings: Option<&'a str>, class: Option<u8> },
     Mon,
     Log { count: Option<u16>, level: Option<Level> },
+    Trace { verb: TraceVerb },
     Burst { requests: Option<u32> },
     Query { text: &'a str },
     Job { scale: Option<JobScale> },
@@ -150,6 +151,7 @@ impl Display for Command<'_> {
                 optional(f, name)
             }
             Self::Shadow { verb } => write!(f, " {verb}"),
+            Self::Trace { verb } => write!(f, " {verb}"),
             Self::Echo { requests } | Self::Burst { requests } => optional(f, requests),
             Self::Predict { target } => optional(f, target),
             Self::Quarantine { verb } => write!(f, " {verb}"),
@@ -219,6 +221,7 @@ impl Command<'_> {
             Self::Mba { .. } => "mba",
             Self::Mon => "mon",
             Self::Log { .. } => "log",
+            Self::Trace { .. } => "trace",
             Self::Burst { .. } => "burst",
             Self::Query { .. } => "query",
             Self::Job { .. } => "job",

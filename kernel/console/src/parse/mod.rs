@@ -25,7 +25,7 @@ pub use spec::{Flag, Group, Need, Positional, Spec, Syntax};
 pub use table::{SPECS, find};
 pub use words::{
     DivideVerb, JobScale, Level, MemVerb, Mode, PmuVerb, ProfileVerb, QuarantineVerb, Role, RoleSet,
-    ShadowVerb,
+    ShadowVerb, TraceVerb,
 };
 
 use value::{Value, Values};

@@ -2,7 +2,7 @@
 
 use super::{
     Command, DivideVerb, Flag, Group, JobScale, Kind, MemVerb, Memory, Mode, Need, PmuVerb, Positional,
-    ProfileVerb, QuarantineVerb, RoleChange, ShadowVerb, Spec,
+    ProfileVerb, QuarantineVerb, RoleChange, ShadowVerb, Spec, TraceVerb,
 };
 
 const CORE: Kind = Kind::Core;
@@ -19,7 +19,7 @@ pub fn find(name: &str) -> Option<&'static Spec> {
 }
 
 /// All commands, in the order in which help lists them.
-pub static SPECS: [Spec; 36] = [
+pub static SPECS: [Spec; 37] = [
     // Look
     Spec {
         summary: "at a glance: policy, profile, next burst, quarantine, tasks",
@@ -76,6 +76,16 @@ pub static SPECS: [Spec; 36] = [
         flags: &[flag("-n", LINES), flag("-l", Kind::Level)],
         build: |values| Some(Command::Log { count: values.flag_number(0), level: values.flag_level(1) }),
         ..plain("log", Group::Look)
+    },
+    Spec {
+        summary: "who ran where and what the line did: record, stop, print",
+        example: "trace on",
+        positionals: &[optional(Kind::Word(&TraceVerb::NAMES))],
+        build: |values| {
+            let verb = values.word(0).and_then(TraceVerb::read).unwrap_or(TraceVerb::Show);
+            Some(Command::Trace { verb })
+        },
+        ..plain("trace", Group::Look)
     },
     Spec { summary: "time since boot", build: |_| Some(Command::Uptime), ..plain("uptime", Group::Look) },
     Spec {

@@ -212,6 +212,7 @@ fn any_command() -> impl Strategy<Value = Command<'static>> {
         (prop::sample::select(&ProfileVerb::ALL[..]), option::of(name()))
             .prop_map(|(verb, name)| Command::Profile { verb, name }),
         prop::sample::select(&ShadowVerb::ALL[..]).prop_map(|verb| Command::Shadow { verb }),
+        prop::sample::select(&TraceVerb::ALL[..]).prop_map(|verb| Command::Trace { verb }),
         requests().prop_map(|requests| Command::Echo { requests }),
         option::of(target()).prop_map(|target| Command::Predict { target }),
         prop::sample::select(&QuarantineVerb::ALL[..]).prop_map(|verb| Command::Quarantine { verb }),

@@ -125,6 +125,20 @@ words! {
 }
 
 words! {
+    /// What `trace` does.
+    TraceVerb {
+        /// Whether it is on, and how much it holds.
+        Show = "show",
+        /// Records from now on.
+        On = "on",
+        /// Records no more.
+        Off = "off",
+        /// Prints what was recorded.
+        Dump = "dump",
+    }
+}
+
+words! {
     /// What `cat` and `mba` do.
     DivideVerb {
         /// Prints what every class has.

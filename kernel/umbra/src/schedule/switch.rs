@@ -12,7 +12,7 @@ use super::{Owned, current, owned};
 use crate::cores::{self, Core, NO_TASK};
 use crate::hardware::{counters, division};
 use crate::tasks::{self, Phase};
-use crate::time;
+use crate::{time, trace};
 
 /// Chooses who runs, and switches if that is somebody else. Interrupts off.
 pub(crate) fn reschedule() {
@@ -71,6 +71,7 @@ fn arm(core: &Core, state: &Owned, next: Option<u16>) {
 
 fn switch(core: &'static Core, state: &mut Owned, previous: Option<u16>, next: Option<u16>, now: u64) {
     core.switches.store(core.switches.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    trace::switched(core.number, next, now);
     let save: *mut u64 = match previous {
         Some(slot) => {
             let task = tasks::at(slot);

@@ -4,6 +4,7 @@
 mod bench;
 mod colours;
 mod faults;
+mod forbidden;
 mod frames;
 pub(crate) mod harness;
 mod line;
@@ -65,6 +66,9 @@ pub(crate) fn bench() -> ! {
 
 /// Runs the cases of `group`, or all, and ends the machine.
 pub(crate) fn run(group: Option<&str>) -> ! {
+    if group == Some(forbidden::GROUP) {
+        forbidden::write_mask();
+    }
     let chosen = |case: &&Case| group.is_none_or(|group| case.name.starts_with(group));
     println!("\nrunning {} tests", CASES.iter().filter(chosen).count());
     let (mut passed, mut failed, mut ignored) = (0u32, 0u32, 0u32);

@@ -25,6 +25,7 @@ mod status;
 mod system;
 mod tasks;
 mod top;
+mod trace;
 
 use core::fmt::Display;
 
@@ -229,6 +230,7 @@ impl Shell {
             Command::Mba { verb, settings, class } => hardware::run_bandwidth(reply, verb, settings, class),
             Command::Mon => hardware::show_monitor(reply),
             Command::Log { count, level } => system::show_log(reply, count, level),
+            Command::Trace { verb } => trace::run(reply, verb),
             Command::Burst { requests } => burst::run(reply, pending, self.load, requests),
             Command::Job { scale } => {
                 let scale = scale.unwrap_or(JobScale::Standard);

@@ -146,6 +146,7 @@ impl Bench {
             start: Some(start),
             quantum: None,
             report: None,
+            trace: None,
         };
         modelled_command(&self.qemu, &run)
             .expect("a machine of that many threads")

@@ -1,5 +1,8 @@
 //! `cargo xtask run`: the main job in QEMU, then the console.
 
+mod choice;
+mod progress;
+
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,9 +13,12 @@ use clap::ValueEnum;
 
 use crate::image::{Builder, Configuration, configuration::Mode};
 use crate::qemu::firmware_text::FirmwareText;
-use crate::qemu::{Firmware, Guest, Machine, Model, Outcome, Received, Serial, Terminal};
+use crate::qemu::{Firmware, Guest, Machine, Outcome, Outputs, Received, Serial, Terminal};
 use crate::report::{Host, Report};
-use crate::{say, setup};
+use crate::trace::Trace;
+use crate::{say, setup, workspace};
+use choice::Wish;
+use progress::Progress;
 
 /// Build Umbra and run its main job in QEMU, then leave you at its console.
 #[derive(clap::Args)]
@@ -30,16 +36,22 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
     memory: String,
     /// Run on a modelled machine of `qemu/machines.toml` (xeon4, xeon8smt,
-    /// epyc8, nordt, tiny): its caches, memory and counters behave, runs
-    /// repeat exactly, and take about 20 times as long
+    /// epyc8, nordt, tiny): its caches, memory and counters behave, and runs
+    /// repeat exactly. `none` is plain emulation, quicker and without caches
+    /// [default: xeon4 where the QEMU it needs can be had, else none]
     #[arg(long, value_name = "NAME")]
     machine: Option<String>,
     /// Firmware that starts the machine
     #[arg(long, value_enum, default_value_t = Firmware::Bios)]
     firmware: Firmware,
-    /// Length of the main job
-    #[arg(long, value_enum, default_value_t = Scenario::Standard)]
-    scenario: Scenario,
+    /// Length of the main job [default: quick on a modelled machine, else
+    /// standard]
+    #[arg(long, value_enum)]
+    scenario: Option<Scenario>,
+    /// Record who ran where, what the line did and what the model saw, and
+    /// write it to this file for ui.perfetto.dev or chrome://tracing
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -57,61 +69,106 @@ enum Scenario {
     Quick,
 }
 
+impl Scenario {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Quick => "quick",
+        }
+    }
+}
+
 /// Runs the main job.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let toolchain = setup::prepare(setup::Needs { emulator: true, lints: false })?;
-    let images = Builder::new(&toolchain)?.images("main", &configuration(arguments))?;
+    let mut trace =
+        arguments.trace.as_ref().map(|file| Trace::to(file, &workspace::target("model-trace.json")));
+    let outputs = Outputs { report: None, trace: trace.as_ref().map(|trace| trace.model_file().to_owned()) };
+    let wish = Wish {
+        machine: arguments.machine.as_deref(),
+        cpus: arguments.smp,
+        memory_mib: mebibytes(&arguments.memory),
+        own_qemu: std::env::var_os("QEMU").is_some(),
+    };
+    let model = choice::choose(wish, outputs)?;
+    let scenario = arguments.scenario.unwrap_or(match model {
+        Some(_) => Scenario::Quick,
+        None => Scenario::Standard,
+    });
+    let images = Builder::new(&toolchain)?.images("main", &configuration(arguments, scenario))?;
     let mut machine = Machine::new(&images, arguments.firmware, arguments.smp)?;
     machine.memory.clone_from(&arguments.memory);
     machine.extra.clone_from(&arguments.qemu);
-    if let Some(name) = &arguments.machine {
-        machine.model = Some(Model::of(name, arguments.smp, mebibytes(&arguments.memory))?);
-    }
+    machine.model = model;
     if !arguments.exit {
         machine.serial = Serial::Terminal;
         machine.may_reboot = true;
     }
-    let command_line = machine.command_line();
-    eprintln!("$ {command_line}");
+    let host = Host {
+        toolchain: toolchain.describe(),
+        command_line: machine.command_line(),
+        firmware: arguments.firmware.name(),
+        model: machine.model.as_ref().map(|model| (model.name.clone(), model.program.clone())),
+    };
+    eprintln!("$ {}", host.command_line);
     if !arguments.exit {
         say::step("the console takes over this terminal; `poweroff` ends it, and Ctrl-A X ends QEMU");
     }
-    let host = Host { toolchain: toolchain.describe(), command_line, firmware: arguments.firmware.name() };
     let mut report = Report::new(host, arguments.json.clone());
-    let outcome = watch(&machine, arguments, &mut report)?;
+    let name = machine.model.as_ref().map_or("plain emulation", |model| &model.name);
+    let progress = Progress::begin(&format!("{name}, scenario {}", scenario.name()));
+    let outcome = watch(&machine, arguments, progress, &mut report, trace.as_mut())?;
+    if let Some(trace) = &trace {
+        trace.write()?;
+    }
     judge(outcome, arguments.exit, &report)
 }
 
-fn configuration(arguments: &Arguments) -> Configuration {
-    let scenario = match arguments.scenario {
-        Scenario::Standard => "standard",
-        Scenario::Quick => "quick",
-    };
+fn configuration(arguments: &Arguments, scenario: Scenario) -> Configuration {
     Configuration {
         exit: arguments.exit,
         seed: arguments.seed,
-        scenario: Some(scenario.to_owned()),
+        scenario: Some(scenario.name().to_owned()),
+        trace: arguments.trace.is_some(),
         ..Configuration::new(Mode::Main)
     }
 }
 
-/// Shows what the guest prints and takes its reports until it ends.
-fn watch(machine: &Machine, arguments: &Arguments, report: &mut Report) -> Result<Outcome> {
+/// Shows what the guest prints and takes its records until it ends.
+fn watch(
+    machine: &Machine,
+    arguments: &Arguments,
+    mut progress: Progress,
+    report: &mut Report,
+    mut trace: Option<&mut Trace>,
+) -> Result<Outcome> {
     let _terminal = Terminal::remember();
     let mut guest = Guest::start(machine, None)?;
     let mut firmware = FirmwareText::new(arguments.firmware == Firmware::Uefi);
-    let limit = Duration::from_secs(arguments.limit.saturating_mul(60));
-    let start = Instant::now();
+    // A person at the console may stay as long as they like.
+    let limit =
+        arguments.exit.then(|| Instant::now() + Duration::from_secs(arguments.limit.saturating_mul(60)));
     loop {
-        // A person at the console may stay as long as they like.
-        let until = if arguments.exit { start + limit } else { Instant::now() + Duration::from_secs(3600) };
-        match guest.receive(until)? {
-            Received::Text(text) => show(&firmware.without(&text))?,
-            Received::Nothing if arguments.exit => return Ok(Outcome::TimedOut),
-            Received::Nothing => {}
+        let until = progress.next_look();
+        match guest.receive(limit.map_or(until, |limit| limit.min(until)))? {
+            Received::Text(text) => {
+                progress.hear();
+                show(&firmware.without(&text))?;
+            }
+            Received::Nothing if limit.is_some_and(|limit| Instant::now() >= limit) => {
+                return Ok(Outcome::TimedOut);
+            }
+            Received::Nothing => progress.look(),
             Received::End => break,
         }
-        report.take(guest.take_records())?;
+        let records = guest.take_records();
+        if let Some(trace) = &mut trace {
+            trace.take(&records);
+        }
+        report.take(records)?;
+        if report.is_complete() {
+            progress.end();
+        }
     }
     show(&firmware.held())?;
     guest.wait()

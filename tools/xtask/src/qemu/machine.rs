@@ -56,6 +56,8 @@ pub(crate) struct Machine {
     pub(crate) memory: String,
     /// Where the serial line goes.
     pub(crate) serial: Serial,
+    /// Where QEMU copies every byte that the guest sends, with [`Serial::Pipe`].
+    pub(crate) serial_copy: Option<PathBuf>,
     /// Whether one instruction takes one virtual nanosecond, on one thread,
     /// so that runs repeat exactly.
     pub(crate) counted: bool,
@@ -84,6 +86,7 @@ impl Machine {
             cpus,
             memory: "1G".to_owned(),
             serial: Serial::Pipe,
+            serial_copy: None,
             counted: false,
             model: None,
             may_reboot: false,
@@ -108,14 +111,12 @@ impl Machine {
                 add(&["-serial", "chardev:console", "-mon", "chardev=console"]);
             }
             Serial::Pipe => {
-                add(&[
-                    "-chardev",
-                    "stdio,id=console,signal=off",
-                    "-serial",
-                    "chardev:console",
-                    "-monitor",
-                    "none",
-                ]);
+                let copy = self
+                    .serial_copy
+                    .as_ref()
+                    .map_or_else(String::new, |file| format!(",logfile={},logappend=off", value(file)));
+                add(&["-chardev", &format!("stdio,id=console,signal=off{copy}")]);
+                add(&["-serial", "chardev:console", "-monitor", "none"]);
             }
         }
         arguments.extend(self.extra.iter().cloned());
@@ -207,6 +208,12 @@ mod tests {
     fn a_counted_machine_has_one_thread() {
         let line = Machine { counted: true, ..machine() }.command_line();
         assert!(line.contains("-accel tcg,thread=single -icount shift=0,sleep=off"), "{line}");
+    }
+
+    #[test]
+    fn what_the_guest_sends_may_be_copied() {
+        let line = Machine { serial_copy: Some("a.bin".into()), ..machine() }.command_line();
+        assert!(line.contains("stdio,id=console,signal=off,logfile=a.bin,logappend=off "), "{line}");
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //! caches, memory and counters loaded into it.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use umbra_qemu::{Modelled, ensure_modelled_qemu, modelled_command};
+use umbra_qemu::{Modelled, ModelledQemu, ensure_modelled_qemu, modelled_command};
 
 use crate::setup::host_cargo;
 use crate::{process, say, workspace};
@@ -12,6 +13,8 @@ use crate::{process, say, workspace};
 /// What a model brings in place of plain emulation.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
+    /// The machine's name.
+    pub(crate) name: String,
     /// The QEMU that the model was made for.
     pub(crate) program: OsString,
     /// Its environment.
@@ -20,20 +23,36 @@ pub(crate) struct Model {
     pub(crate) arguments: Vec<OsString>,
 }
 
-impl Model {
-    /// Builds the model, fetches its QEMU if need be, and describes `machine`
-    /// with so many virtual CPUs and so much memory.
+/// What the model writes when it ends, beside what the guest says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outputs {
+    /// Counts of each vCPU.
+    pub(crate) report: Option<PathBuf>,
+    /// Figures over the run.
+    pub(crate) trace: Option<PathBuf>,
+}
+
+/// The model's QEMU, found or fetched.
+#[derive(Clone, Debug)]
+pub(crate) struct Emulator(ModelledQemu);
+
+impl Emulator {
+    /// Finds it, or fetches it.
     ///
     /// # Errors
-    /// If there is no such machine, it has fewer threads, or QEMU cannot be
-    /// had.
-    pub(crate) fn of(machine: &str, cpus: u32, memory_mib: u32) -> Result<Self> {
-        let qemu = ensure_modelled_qemu(&workspace::target(""), &mut |text| say::step(text))
-            .map_err(|reason| anyhow!(reason))?;
-        say::step("building the machine model");
-        let mut cargo = host_cargo("build");
-        cargo.args(["--quiet", "--release", "--package", "umbra-model-plugin"]);
-        process::run(cargo)?;
+    /// Why it cannot be had; one line.
+    pub(crate) fn find() -> Result<Self> {
+        let qemu = ensure_modelled_qemu(&workspace::target(""), &mut |text| say::step(text));
+        qemu.map(Self).map_err(|reason| anyhow!(reason))
+    }
+
+    /// Builds the model and describes `machine` with so many virtual CPUs and
+    /// so much memory.
+    ///
+    /// # Errors
+    /// If there is no such machine, or it has fewer threads, or the model does
+    /// not build.
+    pub(crate) fn model(&self, machine: &str, cpus: u32, memory_mib: u32, outputs: Outputs) -> Result<Model> {
         let run = Modelled {
             plugin: workspace::target("release/libumbra_model_plugin.so"),
             machine: machine.to_owned(),
@@ -41,15 +60,32 @@ impl Model {
             memory_mib,
             start: None,
             quantum: None,
-            report: None,
+            report: outputs.report,
+            trace: outputs.trace,
         };
-        let command = modelled_command(&qemu, &run).map_err(|reason| anyhow!(reason))?;
+        let command = modelled_command(&self.0, &run).map_err(|reason| anyhow!(reason))?;
+        build()?;
         let environment =
             command.get_envs().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect();
-        Ok(Self {
+        Ok(Model {
+            name: machine.to_owned(),
             program: command.get_program().to_owned(),
             environment,
             arguments: command.get_args().map(ToOwned::to_owned).collect(),
         })
     }
+}
+
+/// Compiles the plugin, once in this process.
+fn build() -> Result<()> {
+    static BUILT: std::sync::Mutex<bool> = std::sync::Mutex::new(false);
+    let mut built = BUILT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !*built {
+        say::step("building the machine model");
+        let mut cargo = host_cargo("build");
+        cargo.args(["--quiet", "--release", "--package", "umbra-model-plugin"]);
+        process::run(cargo)?;
+        *built = true;
+    }
+    Ok(())
 }

@@ -18,6 +18,11 @@ pub(crate) enum Outcome {
     Panic,
     /// QEMU exited 0: a reset, a triple fault, or the user quit QEMU.
     Reset,
+    /// The machine model ended it: the guest did what raises #GP on the real
+    /// machine. The model has said what, and where.
+    Forbidden,
+    /// The machine model refused this QEMU. It has said why.
+    Refused,
     /// QEMU failed by itself.
     Other(Option<i32>),
     /// The time limit passed and QEMU was killed.
@@ -31,6 +36,8 @@ impl From<ExitStatus> for Outcome {
             Some(35) => Self::Failure,
             Some(37) => Self::Panic,
             Some(0) => Self::Reset,
+            Some(75) => Self::Forbidden,
+            Some(77) => Self::Refused,
             code => Self::Other(code),
         }
     }
@@ -43,6 +50,10 @@ impl fmt::Display for Outcome {
             Self::Failure => f.write_str("the guest reported failure"),
             Self::Panic => f.write_str("the guest's kernel panicked"),
             Self::Reset => f.write_str("the guest reset itself or faulted too deeply to report it"),
+            Self::Forbidden => {
+                f.write_str("the guest did what faults on the real machine, as the model says")
+            }
+            Self::Refused => f.write_str("the machine model does not work with this QEMU, as it says"),
             Self::Other(Some(code)) => write!(f, "QEMU failed with exit code {code}"),
             Self::Other(None) => f.write_str("QEMU was killed"),
             Self::TimedOut => f.write_str("the guest did not end within its time limit"),
@@ -64,6 +75,7 @@ mod tests {
         assert_eq!(outcome(37), Outcome::Panic);
         assert_eq!(outcome(0), Outcome::Reset);
         assert_eq!(outcome(1), Outcome::Other(Some(1)));
+        assert_eq!((outcome(75), outcome(77)), (Outcome::Forbidden, Outcome::Refused));
         assert_eq!(Outcome::from(ExitStatus::from_raw(9)), Outcome::Other(None));
     }
 }

@@ -6,6 +6,7 @@
 mod guest;
 mod host;
 mod lints;
+mod model;
 mod processors;
 mod tally;
 
@@ -48,10 +49,14 @@ enum Stage {
     Soak,
     /// What the console says of several processors
     Processors,
+    /// On modelled machines: the guest's tests, that runs repeat exactly, and
+    /// that what faults on the real machine is noticed
+    Model,
 }
 
 const LINTS: &[Stage] = &[Stage::Fmt, Stage::Clippy];
-const GUEST: &[Stage] = &[Stage::Guest, Stage::Faults, Stage::Console, Stage::Soak, Stage::Processors];
+const GUEST: &[Stage] =
+    &[Stage::Guest, Stage::Faults, Stage::Console, Stage::Soak, Stage::Processors, Stage::Model];
 
 /// Runs the chosen stages and reports.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -102,7 +107,7 @@ fn run_stage(
         Stage::Fmt => lints::formatting(),
         Stage::Clippy => lints::clippy(toolchain),
         Stage::Host => host::tests(filter),
-        Stage::Guest | Stage::Faults | Stage::Console | Stage::Soak | Stage::Processors => {
+        Stage::Guest | Stage::Faults | Stage::Console | Stage::Soak | Stage::Processors | Stage::Model => {
             match built(toolchain, builder) {
                 Ok(builder) => booted(stage, builder, filter),
                 Err(error) => Counts::one("building the images", Err(error)),
@@ -126,6 +131,7 @@ fn booted(stage: Stage, builder: &Builder, filter: Option<&str>) -> Counts {
         Stage::Console => guest::console(builder),
         Stage::Soak => guest::short_soak(builder),
         Stage::Processors => processors::tests(builder),
+        Stage::Model => model::tests(builder),
         _ => guest::tests(builder, filter),
     }
 }
@@ -143,7 +149,7 @@ mod tests {
         let chosen = |filter: Option<&str>, only: &[Stage]| {
             stages(&Arguments { filter: filter.map(str::to_owned), only: only.to_vec() })
         };
-        assert_eq!(chosen(None, &[]).len(), 8);
+        assert_eq!(chosen(None, &[]).len(), 9);
         assert_eq!(chosen(None, &[Stage::Guest, Stage::Fmt]), [Stage::Fmt, Stage::Guest]);
         assert_eq!(chosen(Some("ring"), &[]), [Stage::Host, Stage::Guest]);
     }
