@@ -17,8 +17,8 @@ use crate::machine::{self, Machine};
 use crate::shell::Shell;
 use crate::spawn::SpawnError;
 use crate::{
-    aside, first_class, job, log, log_line, memory, recolour, retired, schedule, selftest, spawn, stop, time,
-    watch,
+    aside, events, first_class, job, log, log_line, memory, recolour, retired, schedule, selftest, spawn,
+    stop, time, watch,
 };
 
 /// The first-class workload's identifier; second-class ones have their index
@@ -94,7 +94,7 @@ extern "sysv64" fn main(_slot: u64) -> ! {
     loop {
         let now_ns = time::now_ns();
         log::collect(&mut |record| shell.show_above(record));
-        with_line(|line, _| while line.take_event().is_some() {});
+        with_line(|line, _| events::collect(line));
         spawn::reap();
         retired::look(now_ns);
         recolour::look(now_ns);

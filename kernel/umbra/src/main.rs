@@ -14,6 +14,7 @@ mod cells;
 mod control;
 mod cores;
 mod epitaph;
+mod events;
 mod exit;
 mod faults;
 mod first_class;
@@ -34,6 +35,7 @@ mod spawn;
 mod stop;
 mod tasks;
 mod time;
+mod timeline;
 mod watch;
 mod workloads;
 

@@ -30,13 +30,15 @@ pub(crate) struct Configuration {
     pub(crate) seed: u64,
     /// The one guest test to run.
     pub(crate) case: Option<String>,
+    /// Other keys, as the kernel names them.
+    pub(crate) more: Vec<(&'static str, String)>,
 }
 
 impl Configuration {
     /// `mode` with everything else at its default.
     pub(crate) const fn new(mode: Mode) -> Self {
         let exit = matches!(mode, Mode::Test | Mode::Bench);
-        Self { mode, exit, scenario: None, seed: 1, case: None }
+        Self { mode, exit, scenario: None, seed: 1, case: None, more: Vec::new() }
     }
 
     /// The lines of `umbra.conf`.
@@ -55,6 +57,9 @@ impl Configuration {
                 // Writing to a string does not fail.
                 let _ = writeln!(text, "{key} {value}");
             }
+        }
+        for (key, value) in &self.more {
+            let _ = writeln!(text, "{key} {value}");
         }
         text
     }
@@ -82,10 +87,13 @@ mod tests {
             scenario: Some("quick".to_owned()),
             seed: u64::MAX,
             case: Some("faults".to_owned()),
+            more: vec![("load_permille", 70.to_string()), ("second_class", "llc,llc".to_owned())],
         };
         let text = full.to_text();
         let config = Config::parse(&text).expect("valid");
         assert_eq!((config.exit, config.scenario, config.seed), (true, Scenario::Quick, u64::MAX));
         assert_eq!(config.case, Some("faults"));
+        assert_eq!(config.load_permille, Some(70));
+        assert_eq!(config.second_class.expect("given").as_slice(), ["llc", "llc"]);
     }
 }

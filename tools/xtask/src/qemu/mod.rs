@@ -13,7 +13,7 @@ mod terminal;
 
 pub(crate) use guest::{Guest, Received};
 pub(crate) use machine::{Firmware, Machine, Serial};
-pub(crate) use model::Model;
+pub(crate) use model::{Model, described};
 pub(crate) use outcome::Outcome;
 pub(crate) use screen::plain;
 pub(crate) use terminal::Terminal;

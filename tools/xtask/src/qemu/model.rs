@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 
 use anyhow::{Result, anyhow};
+use umbra_model::Description;
 use umbra_qemu::{Modelled, ensure_modelled_qemu, modelled_command};
 
 use crate::setup::host_cargo;
@@ -18,6 +19,14 @@ pub(crate) struct Model {
     pub(crate) environment: Vec<(OsString, OsString)>,
     /// Processors, memory, clock and plugin.
     pub(crate) arguments: Vec<OsString>,
+}
+
+/// What `qemu/machines.toml` says of a machine.
+///
+/// # Errors
+/// If there is no such machine.
+pub(crate) fn described(machine: &str) -> Result<Description> {
+    Description::named(machine).map_err(|reason| anyhow!(reason))
 }
 
 impl Model {
