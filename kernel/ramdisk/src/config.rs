@@ -31,6 +31,10 @@ pub enum Scenario {
     Standard,
     /// The same stages with few requests.
     Quick,
+    /// A cell of an evaluation: enough requests for a p99.9, no pairs.
+    Eval,
+    /// The first-class workload alone at many loads.
+    Knee,
 }
 
 /// A policy that the main job compares.
@@ -54,6 +58,15 @@ impl Policy {
     }
 }
 
+/// What second-class workloads may be kept to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Ways of the last-level cache, 1 to 64.
+    pub ways: u8,
+    /// Percent of the memory bandwidth, 1 to 100.
+    pub percent: u8,
+}
+
 /// The parsed configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config<'a> {
@@ -69,7 +82,7 @@ pub struct Config<'a> {
     /// `policies` to compare, in order.
     pub policies: Option<List<Policy>>,
     /// `second_class`: names of the workloads to run beside the first-class
-    /// one. The kernel knows which exist.
+    /// one, as often as they are named. The kernel knows which exist.
     pub second_class: Option<List<&'a str>>,
     /// `bursts` of requests under each policy, at least 1.
     pub bursts: Option<u32>,
@@ -80,6 +93,9 @@ pub struct Config<'a> {
     pub load_permille: Option<u32>,
     /// `trace`: record who runs where, and send it when the main job ends.
     pub trace: bool,
+    /// `confine`: shares of cache ways and percent of bandwidth, as `2:100`,
+    /// that second-class workloads are kept to, one after another.
+    pub confine: Option<List<Share>>,
     /// `case`: the one guest test to run; absent means all.
     pub case: Option<&'a str>,
 }
@@ -97,6 +113,7 @@ impl Default for Config<'_> {
             requests: None,
             load_permille: None,
             trace: false,
+            confine: None,
             case: None,
         }
     }
@@ -153,9 +170,8 @@ impl<'a> Config<'a> {
                 choose(value, MODES, "main, console, test, bench or soak").map(|mode| self.mode = mode)?
             }
             "exit" => choose(value, ANSWERS, "yes or no").map(|exit| self.exit = exit)?,
-            "scenario" => {
-                choose(value, SCENARIOS, "standard or quick").map(|choice| self.scenario = choice)?
-            }
+            "scenario" => choose(value, SCENARIOS, "standard, quick, eval or knee")
+                .map(|choice| self.scenario = choice)?,
             "seed" => self.seed = value.parse().map_err(|_| (value, "a seed from 0 to 2^64-1"))?,
             "policies" => self.policies = Some(policies(value)?),
             "second_class" => self.second_class = Some(names(value)?),
@@ -163,6 +179,7 @@ impl<'a> Config<'a> {
             "requests" => self.requests = Some(count(value)?),
             "load_permille" => self.load_permille = Some(permille(value)?),
             "trace" => choose(value, ANSWERS, "yes or no").map(|trace| self.trace = trace)?,
+            "confine" => self.confine = Some(shares(value)?),
             "case" => self.case = Some(name(value)?),
             _ => return Err((key, KEYS)),
         }
@@ -170,8 +187,7 @@ impl<'a> Config<'a> {
     }
 }
 
-const KEYS: &str =
-    "mode, exit, scenario, seed, policies, second_class, bursts, requests, load_permille, trace or case";
+const KEYS: &str = "mode, exit, scenario, seed, policies, second_class, bursts, requests, load_permille, trace, confine or case";
 const MODES: &[(&str, Mode)] = &[
     ("main", Mode::Main),
     ("console", Mode::Console),
@@ -180,7 +196,12 @@ const MODES: &[(&str, Mode)] = &[
     ("soak", Mode::Soak),
 ];
 const ANSWERS: &[(&str, bool)] = &[("yes", true), ("no", false)];
-const SCENARIOS: &[(&str, Scenario)] = &[("standard", Scenario::Standard), ("quick", Scenario::Quick)];
+const SCENARIOS: &[(&str, Scenario)] = &[
+    ("standard", Scenario::Standard),
+    ("quick", Scenario::Quick),
+    ("eval", Scenario::Eval),
+    ("knee", Scenario::Knee),
+];
 const POLICIES: &[(&str, Policy)] = &[
     ("none", Policy::None),
     ("static", Policy::Static),
@@ -241,6 +262,20 @@ fn policies(value: &str) -> Result<List<Policy>, Bad<'_>> {
     Ok(list)
 }
 
+fn shares(value: &str) -> Result<List<Share>, Bad<'_>> {
+    let mut list = List::empty(Share::default());
+    for item in value.split(',') {
+        let bad = (item, "ways from 1 to 64 and percent from 1 to 100, as 2:100");
+        let (ways, percent) = item.trim().split_once(':').ok_or(bad)?;
+        let within = |text: &str, most: u8| text.parse().ok().filter(|number| (1..=most).contains(number));
+        let share = Share { ways: within(ways, 64).ok_or(bad)?, percent: within(percent, 100).ok_or(bad)? };
+        if !list.push(share) {
+            return Err((item, TOO_MANY));
+        }
+    }
+    Ok(list)
+}
+
 const TOO_MANY: &str = "at most 8 names";
 const _: () = assert!(MAX_LISTED == 8, "TOO_MANY says 8");
 
@@ -263,14 +298,20 @@ mod tests {
     fn reads_every_key() {
         let text = "mode test # a comment\nexit yes\r\nscenario quick\nseed 18446744073709551615\n\
             policies none, concept\nsecond_class hash,chase\nbursts 3\nrequests 40\nload_permille 700\n\
-            trace yes\n\tcase   context_switch\n";
+            trace yes\nconfine 2:100, 11:10\n\tcase   context_switch\n";
         let config = Config::parse(text).expect("valid");
         assert_eq!((config.mode, config.exit, config.scenario), (Mode::Test, true, Scenario::Quick));
         assert_eq!(config.seed, u64::MAX);
         assert_eq!(config.policies.expect("given").as_slice(), [Policy::None, Policy::Concept]);
         assert_eq!(config.second_class.expect("given").as_slice(), ["hash", "chase"]);
         assert_eq!((config.bursts, config.requests, config.load_permille), (Some(3), Some(40), Some(700)));
-        assert_eq!((config.trace, config.case), (true, Some("context_switch")));
+        assert!(config.trace);
+        let shares = [Share { ways: 2, percent: 100 }, Share { ways: 11, percent: 10 }];
+        assert_eq!(config.confine.expect("given").as_slice(), shares);
+        assert_eq!(config.case, Some("context_switch"));
+        let scenario = |text| Config::parse(text).expect("valid").scenario;
+        assert_eq!(scenario("scenario eval"), Scenario::Eval);
+        assert_eq!(scenario("scenario knee"), Scenario::Knee);
     }
 
     #[test]
@@ -302,6 +343,11 @@ mod tests {
             fail("second_class a,b,c,d,e,f,g,h,i"),
             "configuration line 1: expected at most 8 names, found `i`"
         );
+        for bad in
+            ["confine 2", "confine 0:10", "confine 65:10", "confine 2:0", "confine 2:101", "confine -1:5"]
+        {
+            assert!(fail(bad).contains("ways from 1 to 64 and percent from 1 to 100, as 2:100"), "{bad}");
+        }
         assert_eq!(
             fail("policies umbra"),
             "configuration line 1: expected none, static, patent or concept, with commas between, found `umbra`"
@@ -321,6 +367,7 @@ mod tests {
             "requests",
             "load_permille",
             "trace",
+            "confine",
             "case",
         ];
         let all = keys.iter().fold(0, |bits, key| bits | key_bit(key));
@@ -335,7 +382,7 @@ mod tests {
 
         #[test]
         fn any_value_is_read_or_refused(
-            key in prop::sample::select(&["mode", "seed", "policies", "second_class", "bursts", "case"][..]),
+            key in prop::sample::select(&["mode", "seed", "policies", "second_class", "bursts", "confine", "case"][..]),
             value in "[ -~]{0,24}",
         ) {
             let text = format!("{key} {value}");

@@ -7,7 +7,7 @@ use std::boxed::Box;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use umbra_control::machine::Burst;
+use umbra_control::machine::{Burst, Share};
 use workload_api::Random;
 
 use crate::arrivals::Arrivals;
@@ -58,6 +58,8 @@ pub(crate) struct Fake {
     now_ns: u64,
     prepared_ns: Option<u64>,
     policy: &'static str,
+    pub(crate) shares: Vec<Option<Share>>,
+    pub(crate) measured: Vec<(String, u64)>,
     profiling: bool,
     tasks: [Task; SECOND_MAX],
     scheduled: Option<(Burst, u64)>,
@@ -95,6 +97,8 @@ impl Fake {
             now_ns: 1_000_000_000,
             prepared_ns: None,
             policy: "unset",
+            shares: Vec::new(),
+            measured: Vec::new(),
             profiling: false,
             tasks: [Task::default(); SECOND_MAX],
             scheduled: None,
@@ -310,6 +314,16 @@ impl Rig for Fake {
         self.bursts_of_policy = 0;
         self.stats = LineStats::default();
         Ok(())
+    }
+
+    fn confine(&mut self, share: Option<Share>) -> Result<(), Reason> {
+        assert_eq!(self.second_class_tasks(), 0, "they are to start under it");
+        self.shares.push(share);
+        Ok(())
+    }
+
+    fn latencies(&mut self, step: Arguments<'_>, latencies: &Histogram) {
+        self.measured.push((step.to_string(), latencies.count()));
     }
 
     fn record_profile(&mut self, on: bool) {

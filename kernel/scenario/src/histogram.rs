@@ -97,6 +97,13 @@ impl Histogram {
         (self.count > 0).then_some(self.max_ns)
     }
 
+    /// The buckets that hold any, in ascending order: the highest latency that
+    /// falls into each, and how many did. At most 2048 steps.
+    pub fn filled(&self) -> impl Iterator<Item = (u64, u32)> {
+        let filled = self.buckets.iter().enumerate().filter(|(_, count)| **count > 0);
+        filled.map(|(bucket, count)| (highest_in(bucket), *count))
+    }
+
     /// The mean, rounded down; exact until the sum saturates (584 years).
     #[must_use]
     pub const fn mean_ns(&self) -> Option<u64> {

@@ -4,13 +4,20 @@
 
 use core::fmt;
 
-use umbra_control::machine::Burst;
+use umbra_control::machine::{Burst, Share};
 use workload_api::Random;
 
 use crate::rig::SECOND_MAX;
 
 /// Most policies in one comparison.
 pub const POLICIES_MAX: usize = 12;
+/// Most loads in one sweep.
+pub const LOADS_MAX: usize = 10;
+/// Most divisions of cache and bandwidth in one run.
+pub const DIVISIONS_MAX: usize = 4;
+/// The policy under which divisions are compared: the first-class core is its
+/// own, so that only what all cores share is left to interfere.
+pub const DIVIDED_UNDER: &str = "static";
 /// The policy that does nothing, under which workloads run alone and in pairs.
 pub const BASELINE: &str = "none";
 
@@ -21,7 +28,8 @@ pub struct Plan {
     pub name: &'static str,
     /// The first-class workload's name.
     pub first_class: &'static str,
-    /// The second-class workloads' names, distinct, at most [`SECOND_MAX`].
+    /// The second-class workloads' names, at most [`SECOND_MAX`]; one that is
+    /// there several times is started as often.
     pub second_class: heapless::Vec<&'static str, SECOND_MAX>,
     /// The policies to compare, in order, distinct, at most [`POLICIES_MAX`].
     pub policies: heapless::Vec<&'static str, POLICIES_MAX>,
@@ -37,6 +45,15 @@ pub struct Plan {
     pub calibration_bursts: u32,
     /// Bursts that the profile is recorded from, 1 to 1000.
     pub profile_bursts: u32,
+    /// Whether the first-class workload is measured beside each second-class
+    /// one by itself.
+    pub pairs: bool,
+    /// More loads, as [`Plan::load_permille`], at which the first-class
+    /// workload is measured alone.
+    pub loads_permille: heapless::Vec<u32, LOADS_MAX>,
+    /// Shares that second-class workloads are kept to, one after another, with
+    /// the first-class workload beside all of them under [`DIVIDED_UNDER`].
+    pub divisions: heapless::Vec<Share, DIVISIONS_MAX>,
     /// Offered load inside a burst, as a share of what the first-class workload
     /// can serve alone, 1 to 1000.
     pub load_permille: u32,
@@ -89,6 +106,9 @@ impl Plan {
             requests: 96,
             calibration_bursts: 4,
             profile_bursts: 4,
+            pairs: true,
+            loads_permille: heapless::Vec::new(),
+            divisions: heapless::Vec::new(),
             load_permille: 400,
             notice_ns: 50_000_000,
             settle_ns: 200_000_000,
@@ -115,6 +135,35 @@ impl Plan {
         }
     }
 
+    /// One cell of an evaluation: 1024 requests a step, so that there is a
+    /// p99.9, no pairs, and waits as short as policies can do with. Beside one
+    /// workload, a policy takes about half a second.
+    #[must_use]
+    pub fn eval() -> Self {
+        Self {
+            name: "eval",
+            bursts: 8,
+            requests: 128,
+            calibration_bursts: 2,
+            profile_bursts: 2,
+            pairs: false,
+            notice_ns: 20_000_000,
+            settle_ns: 20_000_000,
+            second_class_alone_ns: 300_000_000,
+            ..Self::standard()
+        }
+    }
+
+    /// The first-class workload alone at ten loads, to find where its tail
+    /// begins to grow.
+    #[must_use]
+    pub fn knee() -> Self {
+        let mut plan = Self { name: "knee", notice_ns: 2_000_000, ..Self::eval() };
+        // As many as there is room for.
+        plan.loads_permille.extend([100, 200, 300, 400, 500, 600, 700, 800, 900, 950]);
+        plan
+    }
+
     /// Checks every range.
     ///
     /// # Errors
@@ -139,7 +188,7 @@ impl Plan {
             (multiple(self.interference_permille), "interference_permille", "1000 to 1000000"),
             (!self.policies.is_empty(), "policies", "at least one name"),
             (distinct(&self.policies), "policies", "each name once"),
-            (distinct(&self.second_class), "second_class", "each name once"),
+            (self.loads_permille.iter().all(|load| count(*load, 1000)), "loads_permille", "1 to 1000"),
         ];
         match checks.iter().find(|(good, ..)| !good) {
             Some((_, parameter, expected)) => Err(PlanError { parameter, expected }),
@@ -151,7 +200,7 @@ impl Plan {
     /// `service_ns` alone. The plan must have passed [`Plan::check`].
     #[must_use]
     pub fn mean_gap_ns(&self, service_ns: u64) -> u64 {
-        service_ns.saturating_mul(1000) / u64::from(self.load_permille.max(1))
+        mean_gap_ns(service_ns, self.load_permille)
     }
 
     /// Burst `index` of a step, counted from 0; `number` is its number in the
@@ -173,13 +222,21 @@ impl Plan {
     pub fn least_ns(&self, service_ns: u64) -> u64 {
         let burst_ns = self.mean_gap_ns(service_ns).saturating_mul(u64::from(self.requests));
         let step_ns = burst_ns.saturating_add(self.notice_ns).saturating_mul(u64::from(self.bursts));
-        let steps = 1 + self.second_class.len() + self.policies.len();
+        let pairs = if self.pairs { self.second_class.len() } else { 0 };
+        let steps = 1 + pairs + self.policies.len() + self.loads_permille.len() + self.divisions.len();
         let settling_ns = self.settle_ns.saturating_mul(steps as u64);
         step_ns
             .saturating_mul(steps as u64)
             .saturating_add(settling_ns)
             .saturating_add(self.second_class_alone_ns)
     }
+}
+
+/// The mean gap between arrivals at a load, when a request takes `service_ns`
+/// alone.
+#[must_use]
+pub fn mean_gap_ns(service_ns: u64, load_permille: u32) -> u64 {
+    service_ns.saturating_mul(1000) / u64::from(load_permille.max(1))
 }
 
 fn distinct(names: &[&str]) -> bool {
@@ -197,9 +254,11 @@ mod tests {
     }
 
     #[test]
-    fn both_plans_are_in_range() {
+    fn all_plans_are_in_range() {
         assert_eq!(named(Plan::standard()).check(), Ok(()));
         assert_eq!(named(Plan::quick()).check(), Ok(()));
+        assert_eq!(named(Plan::eval()).check(), Ok(()));
+        assert_eq!(named(Plan::knee()).check(), Ok(()));
     }
 
     #[test]
@@ -216,7 +275,8 @@ mod tests {
         assert_eq!(fault(|plan| plan.notice_ns = u64::MAX), "notice_ns");
         assert_eq!(fault(|plan| plan.second_class_alone_ns = 0), "second_class_alone_ns");
         assert_eq!(fault(|plan| plan.policies.clear()), "policies");
-        assert_eq!(fault(|plan| plan.second_class.extend(["a"])), "second_class");
+        assert_eq!(fault(|plan| plan.policies.extend(["none"])), "policies");
+        assert_eq!(fault(|plan| plan.loads_permille.extend([1001])), "loads_permille");
         let error = PlanError { parameter: "bursts", expected: "1 to 100000" };
         assert_eq!(std::format!("{error}"), "scenario: bursts is out of range, expected 1 to 100000");
     }

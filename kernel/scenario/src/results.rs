@@ -2,7 +2,7 @@
 //! none, and a note says why; [`figures`](crate::figures) derives the rest.
 
 use crate::histogram::{Histogram, P50, P99, P999};
-use crate::plan::{POLICIES_MAX, Plan};
+use crate::plan::{DIVISIONS_MAX, LOADS_MAX, POLICIES_MAX, Plan};
 use crate::rig::{LineStats, Reason, SECOND_MAX};
 
 /// Most notes kept; later ones are counted.
@@ -97,6 +97,8 @@ pub struct Results {
     pub service_ns: Option<u64>,
     /// The first-class workload alone.
     pub alone: Option<Served>,
+    /// The first-class workload alone at the plan's other loads.
+    pub loads: [Option<Served>; LOADS_MAX],
     /// Each second-class workload in the mix of all, without the first-class
     /// one. What has no figure here is left out of all later steps.
     pub second_alone: [Option<Throughput>; SECOND_MAX],
@@ -105,6 +107,8 @@ pub struct Results {
     pub pairs: [Option<Served>; SECOND_MAX],
     /// Beside all of them, under each policy.
     pub policies: [Option<PolicyRun>; POLICIES_MAX],
+    /// Beside all of them, kept to each share.
+    pub divided: [Option<Served>; DIVISIONS_MAX],
     /// Why figures are missing.
     pub notes: heapless::Vec<Reason, NOTES_MAX>,
     /// Notes that found no room.
@@ -120,9 +124,11 @@ impl Results {
             prepare_ns: None,
             service_ns: None,
             alone: None,
+            loads: [None; LOADS_MAX],
             second_alone: [None; SECOND_MAX],
             pairs: [None; SECOND_MAX],
             policies: [None; POLICIES_MAX],
+            divided: [None; DIVISIONS_MAX],
             notes: heapless::Vec::new(),
             lost_notes: 0,
         }

@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use umbra_control::machine::Burst;
+use umbra_control::machine::{Burst, Share};
 
 use crate::histogram::Histogram;
 
@@ -185,6 +185,23 @@ pub trait Rig {
     /// # Errors
     /// Why it cannot be set.
     fn set_policy(&mut self, policy: &'static str) -> Result<(), Reason>;
+
+    /// Keeps second-class workloads to a share of cache and bandwidth, until
+    /// another is given; none gives both back. Policies that divide them
+    /// themselves do so all the same.
+    ///
+    /// # Errors
+    /// Why they cannot be kept to it.
+    fn confine(&mut self, share: Option<Share>) -> Result<(), Reason> {
+        match share {
+            None => Ok(()),
+            Some(_) => Err(Reason::new(format_args!("this machine divides nothing"))),
+        }
+    }
+
+    /// Takes note of the latencies that a step has measured; `step` is what its
+    /// notes begin with.
+    fn latencies(&mut self, _step: fmt::Arguments<'_>, _latencies: &Histogram) {}
 
     /// Whether the bursts from now on are to be recorded as the first-class
     /// workload's profile.

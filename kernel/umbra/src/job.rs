@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 use alloc::boxed::Box;
 use umbra_console::parse::JobScale;
 use umbra_control::demand::Profile;
-use umbra_control::machine::{Burst, Stage, WorkloadId};
+use umbra_control::machine::{Action, Actuator, Burst, Share, Stage, WorkloadId};
 use umbra_control::policy::Policy;
 use umbra_ramdisk::{Config, Scenario};
 use umbra_scenario::rig::{
@@ -23,7 +23,8 @@ use crate::first_class::{self, State};
 use crate::machine::Machine;
 use crate::shell::Shell;
 use crate::tasks::{self, Phase};
-use crate::{control, cores, machine, spawn, stop, time, trace, workloads};
+use crate::timeline::Timeline;
+use crate::{control, cores, machine, records, spawn, stop, time, trace, workloads};
 
 /// The main job and what it keeps of the machine.
 pub(crate) struct Runner {
@@ -36,7 +37,11 @@ pub(crate) struct Runner {
     pending: bool,
     /// The last burst whose latencies were taken.
     taken: u32,
+    timeline: Timeline,
 }
+
+/// How long the cores next to the caches may take to divide them.
+const DIVIDING_NS: u64 = 200_000_000;
 
 impl Runner {
     pub(crate) fn new() -> Self {
@@ -47,6 +52,7 @@ impl Runner {
             next_ns: 0,
             pending: false,
             taken: 0,
+            timeline: Timeline::new(),
         }
     }
 
@@ -60,6 +66,8 @@ impl Runner {
         let mut plan = match config.scenario {
             Scenario::Standard => Plan::standard(),
             Scenario::Quick => Plan::quick(),
+            Scenario::Eval => Plan::eval(),
+            Scenario::Knee => Plan::knee(),
         };
         plan.seed = config.seed;
         plan.bursts = config.bursts.unwrap_or(plan.bursts);
@@ -85,7 +93,12 @@ impl Runner {
                     }
                 }
             }
+            // The knee is measured alone.
+            None if config.scenario == Scenario::Knee => {}
             None => whole_mix(&mut plan),
+        }
+        for share in config.confine.iter().flat_map(|shares| shares.as_slice()) {
+            let _ = plan.divisions.push(Share { ways: share.ways, percent: share.percent });
         }
         self.begin(plan, shell);
     }
@@ -121,11 +134,12 @@ impl Runner {
 
     /// Takes the job one step further, and reports when it is over.
     pub(crate) fn step(&mut self, shell: &mut Shell) {
+        self.timeline.look(time::now_ns());
         if !self.pending || time::now_ns() < self.next_ns {
             return;
         }
-        let Self { job, slots, workloads, taken, .. } = self;
-        let mut rig = KernelRig { shell, slots, workloads, taken };
+        let Self { job, slots, workloads, taken, timeline, .. } = self;
+        let mut rig = KernelRig { shell, slots, workloads, taken, timeline };
         match job.step(&mut rig) {
             Step::Wait { until_ns } => self.next_ns = until_ns,
             Step::Working => self.next_ns = 0,
@@ -136,7 +150,7 @@ impl Runner {
                     shell.learn_load(results.plan.mean_gap_ns(service_ns), slo_ns);
                 }
                 shell.show_above(&Rendered(report::write_text, self.job.results()));
-                crate::records::send_text(&Rendered(report::write_json, self.job.results()));
+                records::send_text(&Rendered(report::write_json, self.job.results()));
                 self.finish(shell);
             }
         }
@@ -188,6 +202,13 @@ struct KernelRig<'r> {
     slots: &'r mut [Option<(u16, u32)>; SECOND_MAX],
     workloads: &'r [u8; SECOND_MAX],
     taken: &'r mut u32,
+    timeline: &'r mut Timeline,
+}
+
+impl KernelRig<'_> {
+    fn has_company(&self) -> bool {
+        (0..SECOND_MAX).any(|second| matches!(self.second(second), SecondClass::Running { .. }))
+    }
 }
 
 impl Rig for KernelRig<'_> {
@@ -265,7 +286,41 @@ impl Rig for KernelRig<'_> {
             line.set_policy(policy, time::now_ns());
             line.reset_stats();
         });
+        self.timeline.begin(policy.name());
         Ok(())
+    }
+
+    fn confine(&mut self, share: Option<Share>) -> Result<(), Reason> {
+        let action = share.map_or(Action::Unconfine, Action::Confine);
+        if Machine.holds(action) {
+            return Ok(());
+        }
+        Machine
+            .apply(action)
+            .map_err(|refusal| Reason::new(format_args!("cache and bandwidth: {refusal:?}")))?;
+        let limit_ns = time::now_ns() + DIVIDING_NS;
+        while !Machine.holds(action) {
+            if time::now_ns() >= limit_ns {
+                return Err(Reason::new(format_args!("cache and bandwidth were not divided in time")));
+            }
+            umbra_x86_64::cpu::relax();
+        }
+        Ok(())
+    }
+
+    fn latencies(&mut self, step: fmt::Arguments<'_>, latencies: &Histogram) {
+        records::send(|o| {
+            o.text("record", "latencies")?;
+            o.display("step", &step)?;
+            o.list("buckets", |l| {
+                latencies.filled().try_for_each(|(highest_ns, count)| {
+                    l.list(|l| {
+                        l.number(highest_ns)?;
+                        l.number(count)
+                    })
+                })
+            })
+        });
     }
 
     /// Profiles are always followed; asking for one begins it anew.
@@ -279,6 +334,8 @@ impl Rig for KernelRig<'_> {
         if first_class::state() != State::Ready {
             return Err(Reason::new(format_args!("search is not there any more")));
         }
+        let has_company = self.has_company();
+        self.timeline.notice(burst.number, time::now_ns(), has_company);
         control::with_line(|line, _| line.schedule(*burst, release_ns))
             .ok_or_else(|| Reason::new(format_args!("the line is not there")))?
             .map_err(|error| Reason::new(format_args!("{error}")))
@@ -290,6 +347,7 @@ impl Rig for KernelRig<'_> {
             return None;
         }
         *self.taken = number;
+        self.timeline.ended(burst);
         first_class::with_histogram(|histogram| latencies.merge(histogram));
         Some(BurstOutcome {
             answered: burst.answered,
@@ -303,8 +361,12 @@ impl Rig for KernelRig<'_> {
         let Some(stats) = control::with_line(|line, _| *line.stats()) else { return LineStats::default() };
         let lead = stats.lead_ns.mean().map(|mean_ns| Lead { mean_ns, worst_ns: stats.lead_ns.least });
         let mut predictions = [Predictions::default(); SECOND_MAX];
-        for (place, workload) in predictions.iter_mut().zip(self.workloads) {
-            if let Some(verdict) = stats.verdict(WorkloadId(*workload)) {
+        for (second, (place, workload)) in predictions.iter_mut().zip(self.workloads).enumerate() {
+            // What is told of a workload is told once, however many run it.
+            let before = self.workloads.get(..second).unwrap_or_default();
+            if !before.contains(workload)
+                && let Some(verdict) = stats.verdict(WorkloadId(*workload))
+            {
                 *place = Predictions {
                     interferes: verdict.interfering,
                     harmless: verdict.made.saturating_sub(verdict.interfering),

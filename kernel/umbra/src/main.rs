@@ -35,6 +35,7 @@ mod spawn;
 mod stop;
 mod tasks;
 mod time;
+mod timeline;
 mod trace;
 mod watch;
 mod workloads;

@@ -50,8 +50,25 @@ macro_rules! fault {
 /// Units a faulty workload does before its fault.
 pub(crate) const GOOD_UNITS: u64 = 100;
 
+/// Bytes that an antagonist sweeps when no cache may hold them.
+const SWEEP_BYTES: usize = 8 << 20;
+
+macro_rules! antagonist {
+    ($workload:ident, $scratch:expr, $config:expr, $name:literal, $summary:literal) => {
+        entry!($workload, $scratch, Spec { name: $name, class: Class::Second, summary: $summary }, $config)
+    };
+}
+
+const fn chase(buffer_bytes: usize) -> workload_chase::Config {
+    workload_chase::Config { buffer_bytes, loads: 4096, seed: 1 }
+}
+
+const fn stream(mode: workload_stream::Mode) -> workload_stream::Config {
+    workload_stream::Config { buffer_bytes: SWEEP_BYTES, piece_bytes: 256 << 10, mode }
+}
+
 /// Everything `run` can start. The first five are the main job's.
-pub(crate) static TABLE: [Entry; 11] = [
+pub(crate) static TABLE: [Entry; 17] = [
     entry!(workload_compress, SCRATCH_BYTES),
     entry!(workload_hash, SCRATCH_BYTES),
     // Its destination lies in its scratch.
@@ -73,6 +90,43 @@ pub(crate) static TABLE: [Entry; 11] = [
         memory_bytes: || 0,
         run: |slot, _, scratch| drive(slot, &HardwareFault, scratch),
     },
+    // Three copies fill the 5.5 MiB of the modelled four-core machine.
+    antagonist!(workload_chase, SCRATCH_BYTES, chase(2 << 20), "llc", "fills the shared cache and keeps it"),
+    antagonist!(
+        workload_stream,
+        SCRATCH_BYTES,
+        stream(workload_stream::Mode::Read),
+        "read",
+        "reads memory in address order"
+    ),
+    antagonist!(
+        workload_stream,
+        SWEEP_BYTES,
+        stream(workload_stream::Mode::Write),
+        "write",
+        "writes memory in address order"
+    ),
+    antagonist!(
+        workload_pressure,
+        SWEEP_BYTES,
+        workload_pressure::Config::WRITEBACK,
+        "writeback",
+        "dirties a line with every store, so that lines are written back all the time"
+    ),
+    antagonist!(
+        workload_pressure,
+        SCRATCH_BYTES,
+        workload_pressure::Config::SIBLING,
+        "sibling",
+        "sweeps the core's own caches"
+    ),
+    antagonist!(
+        workload_pressure,
+        SWEEP_BYTES,
+        workload_pressure::Config::PHASES,
+        "phases",
+        "calculates for some milliseconds, then sweeps memory for some, in turn"
+    ),
 ];
 
 /// What safe Rust cannot do: a `div` by zero that nobody checked.

@@ -33,6 +33,7 @@ enum Command {
     Image(commands::image::Arguments),
     Test(commands::test::Arguments),
     Bench(commands::bench::Arguments),
+    Eval(commands::eval::Arguments),
     Inspect(commands::inspect::Arguments),
     Soak(commands::soak::Arguments),
 }
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Image(arguments) => commands::image::run(arguments),
         Command::Test(arguments) => commands::test::run(arguments),
         Command::Bench(arguments) => commands::bench::run(arguments),
+        Command::Eval(arguments) => commands::eval::run(arguments),
         Command::Soak(arguments) => commands::soak::run(arguments),
     };
     match result {

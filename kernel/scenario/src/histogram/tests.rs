@@ -86,6 +86,20 @@ proptest! {
     }
 
     #[test]
+    fn filled_buckets_hold_everything(values in latencies()) {
+        let histogram = of(&values);
+        let filled: Vec<(u64, u32)> = histogram.filled().collect();
+        prop_assert!(filled.is_sorted_by(|left, right| left.0 < right.0));
+        prop_assert_eq!(filled.iter().map(|(_, count)| u64::from(*count)).sum::<u64>(), histogram.count());
+        for (highest_ns, _) in filled {
+            let upto = values.iter().filter(|value| (**value).min(Histogram::HIGHEST_NS) <= highest_ns).count();
+            let counted: u64 =
+                histogram.filled().filter(|(other, _)| *other <= highest_ns).map(|(_, count)| u64::from(count)).sum();
+            prop_assert_eq!(upto as u64, counted);
+        }
+    }
+
+    #[test]
     fn merging_is_recording_both(left in latencies(), right in latencies()) {
         let mut merged = of(&left);
         merged.merge(&of(&right));

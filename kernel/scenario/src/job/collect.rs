@@ -54,9 +54,11 @@ impl Job {
             }
             Phase::Calibrate => self.collect_service_time(rig)?,
             Phase::Alone => self.collect_alone(rig)?,
+            Phase::Load(load) => self.collect_load(rig, load)?,
             Phase::SecondAlone => self.collect_second_alone(rig)?,
             Phase::Pair(second) => self.collect_pair(rig, second)?,
             Phase::Policy(policy) => self.collect_policy(rig, policy)?,
+            Phase::Divided(division) => self.collect_divided(rig, division)?,
             Phase::Profile | Phase::Leave | Phase::Over => {}
         }
         Ok(())
@@ -86,6 +88,26 @@ impl Job {
             rig,
             format_args!("        p50 {}, p99 {}; SLO bound {}", Known(p50), Known(p99), Known(bound)),
         );
+        Ok(())
+    }
+
+    fn collect_load(&mut self, rig: &mut dyn Rig, load: usize) -> Result<(), Reason> {
+        let served = self.series.served(&self.latencies)?;
+        if let Some(slot) = self.results.loads.get_mut(load) {
+            *slot = Some(served);
+        }
+        let (p50, p99) = (served.latencies.p50_ns.map(Ns), served.latencies.p99_ns.map(Ns));
+        self.say(rig, format_args!("        p50 {}, p99 {}", Known(p50), Known(p99)));
+        Ok(())
+    }
+
+    fn collect_divided(&mut self, rig: &mut dyn Rig, division: usize) -> Result<(), Reason> {
+        let served = self.series.served(&self.latencies)?;
+        self.note_ends(rig);
+        if let Some(slot) = self.results.divided.get_mut(division) {
+            *slot = Some(served);
+        }
+        self.say_served(rig, &served, format_args!("core kept apart"));
         Ok(())
     }
 

@@ -213,10 +213,14 @@ impl Job {
                 rig.prepare()?;
                 self.stage = Stage::Preparing { since_ns: now_ns };
             }
-            Phase::Leave | Phase::Over => self.phase = Phase::Over,
+            Phase::Leave | Phase::Over => {
+                rig.confine(None)?;
+                self.phase = Phase::Over;
+            }
             _ => {
                 let recipe = self.phase.recipe(&self.results)?;
                 rig.set_policy(recipe.policy)?;
+                rig.confine(recipe.share)?;
                 rig.record_profile(recipe.profile);
                 self.start_second(rig, &recipe)?;
                 let settle_ns = if recipe.has_company() { self.results.plan.settle_ns } else { 0 };
@@ -277,6 +281,9 @@ impl Job {
 
     fn finish_phase(&mut self, rig: &mut dyn Rig) -> Result<Step, Reason> {
         self.collect(rig)?;
+        if self.latencies.count() > 0 && self.stage == Stage::Serving {
+            rig.latencies(format_args!("{}", self.phase.title(&self.results.plan)), &self.latencies);
+        }
         self.close(rig, 0);
         self.phase = self.phase.next(&self.results.plan);
         Ok(Step::Working)

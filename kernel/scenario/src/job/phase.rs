@@ -3,9 +3,10 @@
 use core::fmt;
 
 use umbra_console::format::{Ns, Permille};
+use umbra_control::machine::Share;
 
 use super::series::Series;
-use crate::plan::{BASELINE, Plan};
+use crate::plan::{BASELINE, DIVIDED_UNDER, Plan};
 use crate::results::Results;
 use crate::rig::{Reason, SECOND_MAX};
 
@@ -20,12 +21,16 @@ pub(super) enum Phase {
     Profile,
     /// It runs alone.
     Alone,
+    /// It runs alone at another load.
+    Load(usize),
     /// The second-class mix runs alone.
     SecondAlone,
     /// It runs beside one second-class workload.
     Pair(usize),
     /// It runs beside all of them under a policy.
     Policy(usize),
+    /// It runs beside all of them, kept to a share.
+    Divided(usize),
     /// Everything is stopped.
     Leave,
     /// There is no job.
@@ -44,6 +49,8 @@ pub(super) struct Recipe {
     pub(super) series: Option<Series>,
     /// How long to watch.
     pub(super) watch_ns: u64,
+    /// What second-class workloads are kept to.
+    pub(super) share: Option<Share>,
 }
 
 impl Recipe {
@@ -66,12 +73,14 @@ impl Phase {
             Self::Prepare => Self::Calibrate,
             Self::Calibrate => Self::Profile,
             Self::Profile => Self::Alone,
-            Self::Alone if plan.second_class.is_empty() => Self::policy(0, plan),
-            Self::Alone => Self::SecondAlone,
+            Self::Alone => Self::load(0, plan),
+            Self::Load(load) => Self::load(load + 1, plan),
+            Self::SecondAlone if !plan.pairs => Self::policy(0, plan),
             Self::SecondAlone => Self::Pair(0),
             Self::Pair(second) if second + 1 < plan.second_class.len() => Self::Pair(second + 1),
             Self::Pair(_) => Self::policy(0, plan),
             Self::Policy(policy) => Self::policy(policy + 1, plan),
+            Self::Divided(division) => Self::division(division + 1, plan),
             Self::Leave | Self::Over => Self::Over,
         }
     }
@@ -85,13 +94,41 @@ impl Phase {
         }
     }
 
+    fn load(load: usize, plan: &Plan) -> Self {
+        if load < plan.loads_permille.len() {
+            Self::Load(load)
+        } else if plan.second_class.is_empty() {
+            Self::policy(0, plan)
+        } else {
+            Self::SecondAlone
+        }
+    }
+
     fn policy(policy: usize, plan: &Plan) -> Self {
-        if policy < plan.policies.len() { Self::Policy(policy) } else { Self::Leave }
+        if policy < plan.policies.len() { Self::Policy(policy) } else { Self::division(0, plan) }
+    }
+
+    fn division(division: usize, plan: &Plan) -> Self {
+        if division < plan.divisions.len() { Self::Divided(division) } else { Self::Leave }
+    }
+
+    fn pairs(plan: &Plan) -> usize {
+        if plan.pairs { plan.second_class.len() } else { 0 }
+    }
+
+    /// The number of the step before the first that has company.
+    fn steps_alone(plan: &Plan) -> usize {
+        4 + plan.loads_permille.len()
+    }
+
+    /// The number of the step before the first policy.
+    fn steps_before_policies(plan: &Plan) -> usize {
+        Self::steps_alone(plan) + usize::from(!plan.second_class.is_empty()) + Self::pairs(plan)
     }
 
     /// How many phases count as steps for the user.
     pub(super) fn steps(plan: &Plan) -> usize {
-        4 + usize::from(!plan.second_class.is_empty()) + plan.second_class.len() + plan.policies.len()
+        Self::steps_before_policies(plan) + plan.policies.len() + plan.divisions.len()
     }
 
     /// Which step this is, from 1.
@@ -101,10 +138,12 @@ impl Phase {
             Self::Calibrate => Some(2),
             Self::Profile => Some(3),
             Self::Alone => Some(4),
-            Self::SecondAlone => Some(5),
-            Self::Pair(second) => Some(6 + second),
-            Self::Policy(policy) => {
-                Some((Self::steps(plan) + 1 + policy).saturating_sub(plan.policies.len()))
+            Self::Load(load) => Some(5 + load),
+            Self::SecondAlone => Some(Self::steps_alone(plan) + 1),
+            Self::Pair(second) => Some(Self::steps_alone(plan) + 2 + second),
+            Self::Policy(policy) => Some(Self::steps_before_policies(plan) + 1 + policy),
+            Self::Divided(division) => {
+                Some(Self::steps_before_policies(plan) + plan.policies.len() + 1 + division)
             }
             Self::Leave | Self::Over => None,
         }
@@ -119,6 +158,7 @@ impl Phase {
             company: [false; SECOND_MAX],
             series: Some(Series::at_load(results, plan.bursts)),
             watch_ns: 0,
+            share: None,
         };
         Ok(match self {
             Self::Calibrate => {
@@ -127,6 +167,16 @@ impl Phase {
             Self::Profile => {
                 Recipe { profile: true, series: Some(Series::at_load(results, plan.profile_bursts)), ..alone }
             }
+            Self::Load(load) => {
+                let load_permille = plan.loads_permille.get(load).copied().unwrap_or(plan.load_permille);
+                Recipe { series: Some(Series::at(results, plan.bursts, load_permille)), ..alone }
+            }
+            Self::Divided(division) => Recipe {
+                policy: DIVIDED_UNDER,
+                company: all(results)?,
+                share: plan.divisions.get(division).copied(),
+                ..alone
+            },
             Self::SecondAlone => Recipe {
                 company: core::array::from_fn(|second| second < plan.second_class.len()),
                 series: None,
@@ -187,6 +237,14 @@ impl fmt::Display for Title<'_> {
             Phase::SecondAlone => f.write_str("second class alone"),
             Phase::Pair(second) => write!(f, "pair with {}", name(&self.plan.second_class, second)),
             Phase::Policy(policy) => write!(f, "policy {}", name(&self.plan.policies, policy)),
+            Phase::Load(load) => {
+                let load_permille = self.plan.loads_permille.get(load).copied().unwrap_or_default();
+                write!(f, "alone at {} load", Permille(load_permille))
+            }
+            Phase::Divided(division) => match self.plan.divisions.get(division) {
+                Some(Share { ways, percent }) => write!(f, "kept to {ways} ways and {percent} %"),
+                None => f.write_str("kept to nothing"),
+            },
             Phase::Leave | Phase::Over => f.write_str("end"),
         }
     }
@@ -220,7 +278,7 @@ impl fmt::Display for Description<'_> {
                 let count = plan.second_class.len();
                 write!(f, "{title}: {count} workloads for {}", Ns(plan.second_class_alone_ns))
             }
-            Phase::Pair(_) => write!(f, "{title}: {bursts} bursts"),
+            Phase::Pair(_) | Phase::Load(_) | Phase::Divided(_) => write!(f, "{title}: {bursts} bursts"),
             Phase::Policy(_) => {
                 let count = self.results.second_alone.iter().flatten().count();
                 write!(f, "{title}: {bursts} bursts beside {count} second-class workloads")

@@ -5,6 +5,7 @@ use umbra_console::format::Ns;
 use super::{POLL_NS, Step};
 use crate::figures::misses_slo;
 use crate::histogram::Histogram;
+use crate::plan;
 use crate::results::{Latencies, Results, Served, SloCount};
 use crate::rig::{BurstOutcome, Reason, Rig};
 
@@ -59,6 +60,12 @@ impl Series {
     pub(super) fn at_load(results: &Results, bursts: u32) -> Self {
         let mean_gap_ns = results.plan.mean_gap_ns(results.service_ns.unwrap_or(0));
         Self { bursts, mean_gap_ns, late_ns: results.slo_ns().unwrap_or(u64::MAX), ..Self::NONE }
+    }
+
+    /// Bursts at another load, against no bound.
+    pub(super) fn at(results: &Results, bursts: u32, load_permille: u32) -> Self {
+        let mean_gap_ns = plan::mean_gap_ns(results.service_ns.unwrap_or(0), load_permille);
+        Self { bursts, mean_gap_ns, ..Self::NONE }
     }
 
     /// Bursts done, and all of them.

@@ -4,6 +4,7 @@ use crate::plan::BASELINE;
 use crate::results::SloCount;
 use std::format;
 use std::vec::Vec;
+use umbra_control::machine::Share;
 
 /// Numbers of the bursts of the standard plan: 5 to calibrate, 4 to profile,
 /// then 16 a step.
@@ -113,6 +114,43 @@ fn without_company_only_policies_follow() {
     let run = job.results().policies[3].expect("measured");
     assert_eq!(job.results().figures(&run).second_share_permille, None);
     assert_eq!(job.results().figures(&run).emu_permille, None);
+}
+
+#[test]
+fn an_evaluation_sweeps_loads_and_divides() {
+    let mut eval = Plan { seed: 5, ..Plan::eval() };
+    eval.second_class.extend(["stream", "stream", "stream"]);
+    eval.policies.extend(["none", "static"]);
+    eval.loads_permille.extend([100, 900]);
+    let shares = [Share { ways: 2, percent: 100 }, Share { ways: 11, percent: 10 }];
+    eval.divisions.extend(shares);
+    let (job, fake) = run(&eval, &[]);
+    let results = job.results();
+    assert_eq!(notes(&job), Vec::<&str>::new());
+    assert_eq!(results.pairs, [None; 8], "none was asked for");
+    assert_eq!(results.policies.iter().flatten().count(), 2);
+    let p99 = |place: usize| results.loads[place].and_then(|run| run.latencies.p99_ns);
+    assert!(p99(0) < p99(1) && p99(0).is_some(), "{:?} {:?}", p99(0), p99(1));
+    assert_eq!(results.loads[0].and_then(|run| run.slo), None, "there is no bound at another load");
+    assert_eq!(results.divided.iter().flatten().count(), 2);
+    let steps: Vec<&str> = fake.measured.iter().map(|(step, _)| step.as_str()).collect();
+    let expected = [
+        "service time",
+        "profile",
+        "alone",
+        "alone at 10.0 % load",
+        "alone at 90.0 % load",
+        "policy none",
+        "policy static",
+        "kept to 2 ways and 100 %",
+        "kept to 11 ways and 10 %",
+    ];
+    assert_eq!(steps, expected);
+    assert!(fake.measured.iter().skip(2).all(|(_, count)| *count == 1024), "{:?}", fake.measured);
+    assert_eq!(fake.shares.iter().flatten().copied().collect::<Vec<_>>(), shares);
+    assert_eq!(fake.shares.last(), Some(&None), "all is given back");
+    let numbered = |line: &&std::string::String| line.starts_with('[');
+    assert!(fake.lines.iter().rfind(numbered).is_some_and(|line| line.starts_with("[11/11] kept to 11")));
 }
 
 #[test]

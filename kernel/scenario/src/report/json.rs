@@ -20,9 +20,11 @@ pub(super) fn write(results: &Results, sink: &mut dyn Write) -> Result {
         o.known("service_ns", results.service_ns)?;
         o.known("slo_ns", results.slo_ns())?;
         o.object("alone", |o| served(results, results.alone.as_ref(), o))?;
+        loads(results, o)?;
         second_alone(results, o)?;
         pairs(results, o)?;
         policies(results, o)?;
+        divided(results, o)?;
         o.list("notes", |l| results.notes.iter().try_for_each(|note| l.text(note.as_str())))?;
         o.number("lost_notes", results.lost_notes)
     })
@@ -60,6 +62,31 @@ fn served(results: &Results, served: Option<&Served>, o: &mut Object<'_>) -> Res
     o.known("bursts", served.map(|served| served.bursts))?;
     o.known("missed_bursts", slo.map(|slo| slo.missed_bursts))?;
     o.known("late_requests", slo.map(|slo| slo.late_requests))
+}
+
+fn loads(results: &Results, o: &mut Object<'_>) -> Result {
+    o.list("loads_alone", |l| {
+        let loads = results.plan.loads_permille.iter().zip(&results.loads);
+        loads.into_iter().try_for_each(|(load_permille, run)| {
+            l.object(|o| {
+                o.number("load_permille", *load_permille)?;
+                served(results, run.as_ref(), o)
+            })
+        })
+    })
+}
+
+fn divided(results: &Results, o: &mut Object<'_>) -> Result {
+    o.list("divided", |l| {
+        let divided = results.plan.divisions.iter().zip(&results.divided);
+        divided.into_iter().try_for_each(|(share, run)| {
+            l.object(|o| {
+                o.number("ways", share.ways)?;
+                o.number("percent", share.percent)?;
+                served(results, run.as_ref(), o)
+            })
+        })
+    })
 }
 
 fn second_alone(results: &Results, o: &mut Object<'_>) -> Result {

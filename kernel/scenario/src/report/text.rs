@@ -39,7 +39,7 @@ const PAIR_COLUMNS: [Column; 7] = [
 pub(super) fn write(results: &Results, sink: &mut dyn Write) -> fmt::Result {
     heading(results, sink)?;
     policies(results, sink)?;
-    if !results.plan.second_class.is_empty() {
+    if results.plan.pairs && !results.plan.second_class.is_empty() {
         pairs(results, sink)?;
     }
     accounts(results, sink)?;

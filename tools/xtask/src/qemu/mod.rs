@@ -13,7 +13,7 @@ mod terminal;
 
 pub(crate) use guest::{Guest, Received};
 pub(crate) use machine::{Firmware, Machine, Serial};
-pub(crate) use model::{Emulator, Model, Outputs};
+pub(crate) use model::{Emulator, Model, Outputs, described};
 pub(crate) use outcome::Outcome;
 pub(crate) use screen::plain;
 pub(crate) use terminal::Terminal;

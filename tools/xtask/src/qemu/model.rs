@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
+use umbra_model::Description;
 use umbra_qemu::{Modelled, ModelledQemu, ensure_modelled_qemu, modelled_command};
 
 use crate::setup::host_cargo;
@@ -35,6 +36,14 @@ pub(crate) struct Outputs {
 /// The model's QEMU, found or fetched.
 #[derive(Clone, Debug)]
 pub(crate) struct Emulator(ModelledQemu);
+
+/// What `qemu/machines.toml` says of a machine.
+///
+/// # Errors
+/// If there is no such machine.
+pub(crate) fn described(machine: &str) -> Result<Description> {
+    Description::named(machine).map_err(|reason| anyhow!(reason))
+}
 
 impl Emulator {
     /// Finds it, or fetches it.
