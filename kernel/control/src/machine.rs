@@ -164,6 +164,11 @@ pub trait Topology {
     fn shares(&self) -> Shares {
         Shares::default()
     }
+    /// What setting first and second class apart by page colours comes to;
+    /// nothing unless the machine knows better.
+    fn colouring(&self) -> Colouring {
+        Colouring::default()
+    }
     /// The roles of a core, as the core itself last confirmed them.
     fn roles(&self, core: CoreId) -> Roles;
     /// Slots in use are below this number (at most 128).
@@ -200,6 +205,31 @@ pub struct Shares {
     pub least_percent: u8,
 }
 
+/// The page colours that could be divided, and what moving pages takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Colouring {
+    /// Colours that first and second class share while nothing is set apart; 0
+    /// where they share none.
+    pub shared: u8,
+    /// Pages of the first-class workload.
+    pub first_pages: u32,
+    /// Pages of second-class tasks, all together.
+    pub second_pages: u32,
+    /// Nanoseconds from the begin of a move to its end for each page moved, as
+    /// measured; 0 while nothing was measured, which keeps colours unplanned.
+    pub page_ns: u32,
+}
+
+/// A part of the shared colours, from the top, that is the first class's alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Apart {
+    /// How many colours second-class tasks move out of.
+    pub colours: u8,
+    /// Whether the first-class workload moves into them. Where it does not, it
+    /// keeps all of its colours.
+    pub first_moves: bool,
+}
+
 /// One step of a quarantine. Each is undone by its opposite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -225,6 +255,12 @@ pub enum Action {
     Confine(Share),
     /// Give cache and bandwidth back exactly as they were divided before.
     Unconfine,
+    /// Set first and second class apart by page colours, those of tasks that
+    /// come later too. It takes effect once every page has moved.
+    Recolour(Apart),
+    /// Give classes and tasks exactly the colours they had before. Their pages
+    /// go back in the background.
+    Uncolour,
 }
 
 /// Why the machine would not take an action. A refused action changed nothing.

@@ -126,6 +126,12 @@ impl Colours {
     /// One colour: a machine whose cache says nothing of itself.
     pub const ONE: Self = Self { bits: 0 };
 
+    /// Those that the lowest `bits` bits tell apart, no more than there are.
+    #[must_use]
+    pub const fn folded(self, bits: u32) -> Self {
+        Self { bits: if bits < self.bits { bits } else { self.bits } }
+    }
+
     /// How many there are: a power of two from 1 to [`MAX_COLOURS`].
     #[must_use]
     pub const fn count(self) -> u32 {
@@ -198,6 +204,18 @@ impl ColourSet {
     #[must_use]
     pub const fn common(self, other: Self) -> Self {
         Self(self.0 & other.0)
+    }
+
+    /// The `count` highest colours of the set, or all. Bound: the colours.
+    #[must_use]
+    pub const fn highest(self, count: u32) -> Self {
+        let mut lower = self.0;
+        let mut left = count;
+        while left > 0 && lower != 0 {
+            lower &= !(1 << lower.ilog2());
+            left -= 1;
+        }
+        Self(self.0 & !lower)
     }
 
     /// How many colours are in the set.
@@ -284,6 +302,8 @@ mod tests {
         assert_eq!(low.with(five).without(low), five);
         assert_eq!(low.common(ColourSet(0b1010)), ColourSet(0b1010));
         assert!(ColourSet::only(Colour(64)).is_empty() && !ColourSet(u64::MAX).has(Colour(200)));
+        assert_eq!(ColourSet(0b1011_0010).highest(2), ColourSet(0b1010_0000));
+        assert_eq!((low.highest(0), low.highest(9)), (ColourSet::EMPTY, low));
         assert!(ColourSet(0b10_0001).iter().eq([Colour(0), Colour(5)]));
         assert_eq!(ColourSet::first(64), ColourSet::first(1000));
     }

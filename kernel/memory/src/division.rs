@@ -159,13 +159,25 @@ pub struct Holdings {
     division: Division,
     tasks: [Option<Holding>; SLOTS],
     turn: u16,
+    before: Option<Before>,
+}
+
+/// What was in force before first and second class were set apart.
+#[derive(Debug)]
+struct Before {
+    division: Division,
+    /// A task's colours; none once somebody chose others for it, or for a task
+    /// that came later.
+    colours: [Option<ColourSet>; SLOTS],
+    kept: ColourSet,
+    first_moves: bool,
 }
 
 impl Holdings {
     /// Nobody holds anything yet.
     #[must_use]
     pub const fn new(division: Division) -> Self {
-        Self { division, tasks: [None; SLOTS], turn: 0 }
+        Self { division, tasks: [None; SLOTS], turn: 0, before: None }
     }
 
     /// The classes' sets.
@@ -178,6 +190,7 @@ impl Holdings {
     /// returned. A slot that does not exist holds nothing.
     pub fn admit(&mut self, slot: u16, class: Class) -> ColourSet {
         let colours = self.division.of(class);
+        self.forget_before(slot);
         if let Some(place) = self.tasks.get_mut(usize::from(slot)) {
             *place = Some(Holding { class, colours, pending: false });
         }
@@ -186,6 +199,7 @@ impl Holdings {
 
     /// The task in `slot` is gone.
     pub fn forget(&mut self, slot: u16) {
+        self.forget_before(slot);
         if let Some(place) = self.tasks.get_mut(usize::from(slot)) {
             *place = None;
         }
@@ -219,7 +233,84 @@ impl Holdings {
             return Err(Refusal::Foreign { class, colours: foreign, expected });
         }
         *holding = Holding { class, colours, pending: true };
+        self.forget_before(slot);
         Ok(())
+    }
+
+    /// Sets first and second class apart: the `count` highest of the colours
+    /// that they share are taken from the second class, and with `first_moves`
+    /// the first class has no others. [`Self::reunite`] takes it back; being
+    /// set apart again replaces what was taken. Returns how many tasks have
+    /// pages to move. Bound: the slots, three times.
+    ///
+    /// # Errors
+    /// [`Refusal::Empty`] when nothing would be left for one of the two;
+    /// nothing changed.
+    pub fn set_apart(&mut self, count: u32, first_moves: bool) -> Result<u32, Refusal> {
+        let usual = self.before.as_ref().map_or(self.division, |before| before.division);
+        let shared = usual.shared(Class::First, Class::Second);
+        let kept = shared.highest(count);
+        let apart = usual.with(Class::Second, usual.of(Class::Second).without(kept))?;
+        let apart = if first_moves { apart.with(Class::First, kept)? } else { apart };
+        if kept.is_empty() {
+            return Err(Refusal::Empty);
+        }
+        self.reunite();
+        let colours = self.tasks.map(|holding| holding.map(|holding| holding.colours));
+        let pending = self.divide(apart);
+        self.before = Some(Before { division: usual, colours, kept, first_moves });
+        Ok(pending)
+    }
+
+    /// Gives classes and tasks the colours they had before they were set apart,
+    /// but for tasks that came since, which have all of their class's, and those
+    /// that somebody chose colours for since. Returns how many have pages to
+    /// move. Bound: the slots.
+    pub fn reunite(&mut self) -> u32 {
+        let Some(before) = self.before.take() else { return 0 };
+        let apart = core::mem::replace(&mut self.division, before.division);
+        let mut pending = 0;
+        for (holding, had) in self.tasks.iter_mut().zip(before.colours) {
+            let Some(holding) = holding else { continue };
+            let came_since =
+                (holding.colours == apart.of(holding.class)).then_some(before.division.of(holding.class));
+            let colours = had.or(came_since).unwrap_or(holding.colours);
+            if colours != holding.colours {
+                (holding.colours, holding.pending) = (colours, true);
+                pending += 1;
+            }
+        }
+        pending
+    }
+
+    /// How many colours are kept from the second class, and whether the first
+    /// has moved into them; none while they are not set apart.
+    #[must_use]
+    pub fn apart(&self) -> Option<(u32, bool)> {
+        self.before.as_ref().map(|before| (before.kept.count(), before.first_moves))
+    }
+
+    /// Whether they are set apart and no page of the two classes is left on its
+    /// way. Bound: the slots.
+    #[must_use]
+    pub fn is_apart(&self) -> bool {
+        let moves =
+            |holding: &Holding| holding.pending && matches!(holding.class, Class::First | Class::Second);
+        self.before.is_some() && !self.tasks.iter().flatten().any(moves)
+    }
+
+    /// Colours that both classes share while they are not set apart.
+    #[must_use]
+    pub fn shared_usually(&self) -> ColourSet {
+        let usual = self.before.as_ref().map_or(&self.division, |before| &before.division);
+        usual.shared(Class::First, Class::Second)
+    }
+
+    fn forget_before(&mut self, slot: u16) {
+        if let Some(place) = self.before.as_mut().and_then(|before| before.colours.get_mut(usize::from(slot)))
+        {
+            *place = None;
+        }
     }
 
     /// Takes another division into force. Tasks keep what is left of their
@@ -227,6 +318,7 @@ impl Holdings {
     /// of it. Returns how many tasks have pages to move. Bound: the slots.
     pub fn divide(&mut self, division: Division) -> u32 {
         let before = core::mem::replace(&mut self.division, division);
+        self.before = None;
         let mut pending = 0;
         for holding in self.tasks.iter_mut().flatten() {
             let (had, has) = (before.of(holding.class), division.of(holding.class));
@@ -317,10 +409,67 @@ mod tests {
         assert_eq!(holdings.next_pending(), Some(4), "moved to other colours than the last ones asked for");
     }
 
+    #[test]
+    fn being_set_apart_is_undone_exactly() {
+        let mut holdings = Holdings::new(Division::usual(colours(2048)));
+        holdings.admit(1, Class::First);
+        holdings.admit(2, Class::Shadow);
+        for slot in 4..8 {
+            holdings.admit(slot, Class::Second);
+        }
+        holdings.change(5, ColourSet(0xF0)).expect("its class has them");
+        holdings.change(6, ColourSet(0xF800_0000)).expect("its class has them");
+        let usual = *holdings.division();
+        let sets = |holdings: &Holdings| {
+            holdings.iter().map(|(slot, held)| (slot, held.colours)).collect::<std::vec::Vec<_>>()
+        };
+        let before = sets(&holdings);
+        assert_eq!(holdings.set_apart(28, true), Err(Refusal::Empty), "nothing is left for the second class");
+        assert_eq!(holdings.set_apart(0, false), Err(Refusal::Empty));
+        assert_eq!((sets(&holdings), holdings.apart()), (before.clone(), None), "refusals change nothing");
+
+        assert_eq!(holdings.set_apart(10, true), Ok(4), "the first class, 4, 6 and 7 move");
+        let kept = ColourSet(0xFFC0_0000);
+        assert_eq!(holdings.division().of(Class::First), kept);
+        assert_eq!(holdings.division().of(Class::Second), ColourSet(0x003F_FFF0));
+        assert_eq!(
+            holdings.of(6).map(|held| held.colours),
+            Some(ColourSet(0x003F_FFF0)),
+            "none of its own is left"
+        );
+        assert!(!holdings.is_apart(), "pages are on their way");
+        for (slot, held) in sets(&holdings) {
+            holdings.settle(slot, held);
+        }
+        assert!(holdings.is_apart());
+        // Larger, then taken back: as it was at first.
+        assert!(holdings.set_apart(12, true).is_ok());
+        assert_eq!(holdings.apart(), Some((12, true)));
+        holdings.admit(9, Class::Second);
+        holdings.change(7, ColourSet(0x10)).expect("its class has them");
+        holdings.reunite();
+        let mut expected = before;
+        expected.retain(|(slot, _)| *slot != 7);
+        expected.extend([(7, ColourSet(0x10)), (9, usual.of(Class::Second))]);
+        assert_eq!((sets(&holdings), *holdings.division(), holdings.apart()), (expected, usual, None));
+        assert_eq!(holdings.reunite(), 0, "once");
+    }
+
+    #[test]
+    fn beside_ways_the_first_class_stays() {
+        let mut holdings = Holdings::new(Division::usual(colours(2048)));
+        holdings.admit(1, Class::First);
+        assert_eq!(holdings.set_apart(21, false), Ok(0));
+        assert_eq!(holdings.division().of(Class::First).count(), 28);
+        assert_eq!(holdings.division().of(Class::Second).count(), 7);
+        assert!(holdings.is_apart(), "nobody has to move");
+        assert_eq!(holdings.shared_usually().count(), 28);
+    }
+
     proptest! {
         #[test]
         fn a_task_is_always_inside_its_class(steps in prop::collection::vec(
-            (0u16..140, any::<u64>(), 0usize..4, 0u8..4), 1..60)
+            (0u16..140, any::<u64>(), 0usize..4, 0u8..6), 1..60)
         ) {
             let mut holdings = Holdings::new(Division::usual(colours(2048)));
             for (slot, bits, class, what) in steps {
@@ -329,6 +478,8 @@ mod tests {
                     0 => { holdings.admit(slot, class); }
                     1 => holdings.forget(slot),
                     2 => { let _ = holdings.change(slot, ColourSet(bits)); }
+                    3 => { let _ = holdings.set_apart(u32::from(slot) % 40, bits % 2 == 0); }
+                    4 => { holdings.reunite(); }
                     _ => if let Ok(division) = holdings.division().with(class, ColourSet(bits & 0xFFFF_FFFF)) {
                         holdings.divide(division);
                     }

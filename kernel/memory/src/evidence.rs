@@ -12,9 +12,24 @@
 //!
 //! Medians of a few trials, since single ones meet interrupts of the firmware.
 //!
+//! The experiment is made once for each address bit that colours are made of,
+//! with *other* frames that differ from the victim's colour in that bit alone.
+//! Frames of all other colours at once were refused: a cache with half the sets
+//! that are assumed lets only one in thirty of them reach the victim, too few
+//! to push it out. Colours are made of the bits from the lowest up to the first
+//! that keeps nothing apart: see [`Verdict`].
+//!
 //! An emulator without caches shows no difference, or that of its host's caches,
 //! whose frames are not the ones that are coloured here. Under one only a clear
 //! success says anything: all else is *no signal*, and told as what it is.
+
+use crate::colour::{Colours, MAX_COLOURS};
+use crate::frames::Frame;
+
+/// Bits that colours are made of at most.
+const BITS: usize = MAX_COLOURS.ilog2() as usize;
+/// Bytes from one line of a page to a far one.
+const HALF_PAGE: u64 = 2_048;
 
 /// Trials of each kind.
 pub const TRIALS: usize = 15;
@@ -52,7 +67,37 @@ pub enum Finding {
     NoSignal,
 }
 
+/// Loads, and how long they take.
+pub trait Probe {
+    /// Loads from `offset` bytes into a frame.
+    fn load(&mut self, frame: Frame, offset: u64);
+    /// Loads from a frame's start and returns the cycles that took.
+    fn timed_load(&mut self, frame: Frame) -> u64;
+}
+
 impl Timings {
+    /// Makes the experiment. Bound: [`TRIALS`] times both sets, twice.
+    #[must_use]
+    pub fn take(probe: &mut impl Probe, victim: Frame, same: &[Frame], other: &[Frame]) -> Self {
+        let mut timings = Self::default();
+        for trial in 0..TRIALS {
+            for (set, into) in
+                [(&[][..], &mut timings.near), (same, &mut timings.same), (other, &mut timings.other)]
+            {
+                probe.load(victim, 0);
+                // Twice: a cache that keeps what is used often must see use.
+                set.iter().chain(set).for_each(|frame| probe.load(*frame, 0));
+                // Another line of its page: the translation is at hand in every
+                // case, so that only caches make a difference.
+                probe.load(victim, HALF_PAGE);
+                if let Some(place) = into.get_mut(trial) {
+                    *place = probe.timed_load(victim);
+                }
+            }
+        }
+        timings
+    }
+
     /// Decides. `emulated`: the clock may be that of a host with caches of its
     /// own. Bound: sorting three short arrays.
     #[must_use]
@@ -80,14 +125,112 @@ impl Timings {
     }
 }
 
-impl core::fmt::Display for Finding {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Apart { confidence_permille } => {
-                write!(f, "verified by timing, confidence {} %", confidence_permille / 10)
+/// What colours are worth on this machine, and what is relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The colours to sort frames by from now on.
+    pub colours: Colours,
+    /// Why.
+    pub reliance: Reliance,
+}
+
+/// What keeps tasks apart in the last-level cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reliance {
+    /// Colours, each bit of them verified; the least confidence, in permille.
+    Colours(u32),
+    /// Fewer colours than the geometry promised: the bits above are contradicted.
+    Fewer {
+        /// Colours promised.
+        promised: u32,
+        /// The least confidence of those left, in permille.
+        confidence_permille: u32,
+    },
+    /// No colour bit holds: ways of the cache have to do.
+    WaysAlone,
+    /// No colour bit holds and the cache has no ways to divide.
+    Nothing,
+    /// Colours as the geometry promises them: there is no signal to verify them
+    /// by.
+    Promised,
+    /// There is only one colour.
+    OneColour,
+}
+
+impl Verdict {
+    /// Surveys the bits of `colours` from the lowest up by `experiment`, which
+    /// is given the number of a bit and finds none where it cannot be made, and
+    /// decides what to rely on. `has_ways`: the cache can be divided by ways.
+    /// Bound: an experiment a bit, of which there are six at most.
+    pub fn survey(
+        colours: Colours,
+        has_ways: bool,
+        mut experiment: impl FnMut(u32) -> Option<Finding>,
+    ) -> Self {
+        let mut findings = [None; BITS];
+        let mut bits = 0;
+        for (bit, place) in (0..colours.count().ilog2()).zip(&mut findings) {
+            *place = experiment(bit);
+            if *place == Some(Finding::NotApart) {
+                break;
             }
-            Self::NotApart => f.write_str("contradicted by timing: other colours evict as well"),
-            Self::NoSignal => f.write_str("not verifiable here: timing shows no cache"),
+            bits += 1;
+        }
+        Self::judge(colours, bits, &findings, has_ways)
+    }
+
+    fn judge(colours: Colours, bits: u32, findings: &[Option<Finding>; BITS], has_ways: bool) -> Self {
+        let promised = colours.count();
+        let confidence = |finding: &Option<Finding>| match finding {
+            Some(Finding::Apart { confidence_permille }) => Some(*confidence_permille),
+            _ => None,
+        };
+        let kept = usize::try_from(bits).unwrap_or(BITS);
+        let verified = findings.iter().take(kept).filter_map(confidence);
+        let least = verified.clone().min().unwrap_or(0);
+        let all = verified.count() == kept;
+        let reliance = match promised.ilog2() {
+            0 => Reliance::OneColour,
+            _ if bits == 0 && has_ways => Reliance::WaysAlone,
+            _ if bits == 0 => Reliance::Nothing,
+            promised_bits if bits < promised_bits => {
+                Reliance::Fewer { promised, confidence_permille: if all { least } else { 0 } }
+            }
+            _ if all => Reliance::Colours(least),
+            _ => Reliance::Promised,
+        };
+        Self { colours: colours.folded(bits), reliance }
+    }
+
+    /// Whether evidence speaks against what the geometry promised.
+    #[must_use]
+    pub const fn is_contradicted(&self) -> bool {
+        matches!(self.reliance, Reliance::Fewer { .. } | Reliance::WaysAlone | Reliance::Nothing)
+    }
+}
+
+impl core::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let count = self.colours.count();
+        match self.reliance {
+            Reliance::Colours(confidence) => {
+                write!(f, "{count} colours, verified by timing, confidence {} %", confidence / 10)
+            }
+            Reliance::Fewer { promised, confidence_permille } => write!(
+                f,
+                "{count} colours, not {promised}: timing contradicts the others; confidence {} %",
+                confidence_permille / 10
+            ),
+            Reliance::WaysAlone => {
+                f.write_str("contradicted by timing: not used, ways of the cache alone are")
+            }
+            Reliance::Nothing => {
+                f.write_str("contradicted by timing: not used, and the cache has no ways to divide")
+            }
+            Reliance::Promised => {
+                write!(f, "{count} colours by CPUID, not verifiable here: timing shows no cache")
+            }
+            Reliance::OneColour => f.write_str("one colour: nothing to keep apart"),
         }
     }
 }
@@ -105,8 +248,11 @@ fn differs(fast: u64, slow: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::colour::Geometry;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
     use std::string::ToString;
+    use std::vec::Vec;
 
     /// Around a value, with a few outliers as an interrupt makes them.
     fn around(cycles: u64, outliers: usize) -> [u64; TRIALS] {
@@ -125,7 +271,6 @@ mod tests {
             (timings.finding(true), disturbed.finding(true)),
             (timings.finding(false), Finding::NoSignal)
         );
-        assert_eq!(disturbed.finding(false).to_string(), "verified by timing, confidence 6 %");
     }
 
     #[test]
@@ -144,7 +289,115 @@ mod tests {
         assert_eq!(Timings::default().finding(false), Finding::NoSignal);
     }
 
+    /// A cache of `sets` sets in each of `slices` slices, exact LRU, behind a
+    /// small one that holds the last few lines.
+    struct Cache {
+        sets: u64,
+        slices: u64,
+        ways: usize,
+        lines: BTreeMap<(u64, u64), Vec<u64>>,
+        inner: Vec<u64>,
+    }
+
+    impl Cache {
+        fn new(sets: u64, slices: u64) -> Self {
+            Self { sets, slices, ways: 8, lines: BTreeMap::new(), inner: Vec::new() }
+        }
+
+        fn access(&mut self, address: u64) -> u64 {
+            let line = address / 64;
+            let slice = (line ^ line >> 7 ^ line >> 12 ^ line >> 17) % self.slices;
+            let set = self.lines.entry((slice, line % self.sets)).or_default();
+            let hit = set.iter().position(|held| *held == line).map(|at| set.remove(at));
+            set.insert(0, line);
+            set.truncate(self.ways);
+            let near = self.inner.contains(&line);
+            self.inner.retain(|held| *held != line);
+            self.inner.insert(0, line);
+            self.inner.truncate(16);
+            if near {
+                4
+            } else if hit.is_some() {
+                50
+            } else {
+                300
+            }
+        }
+    }
+
+    impl Probe for Cache {
+        fn load(&mut self, frame: Frame, offset: u64) {
+            self.access(frame.address() + offset);
+        }
+        fn timed_load(&mut self, frame: Frame) -> u64 {
+            self.access(frame.address())
+        }
+    }
+
+    /// The survey over `cache`, of which 2048 sets a slice are promised.
+    fn survey(mut cache: Cache, has_ways: bool) -> Verdict {
+        let promised = Geometry { sets: 2048, ways: 8, line_bytes: 64, slices: 1 }.colours().expect("32");
+        let of_colour = |colour: u32, count: u32| -> Vec<Frame> {
+            (0..count).map(|nth| Frame(nth * promised.count() + colour)).collect()
+        };
+        Verdict::survey(promised, has_ways, |bit| {
+            let (same, other) = (of_colour(5, 257), of_colour(5 ^ 1 << bit, 256));
+            Some(Timings::take(&mut cache, same[0], &same[1..], &other).finding(false))
+        })
+    }
+
+    #[test]
+    fn a_cache_as_promised_is_verified_bit_by_bit() {
+        for slices in [1, 4] {
+            let verdict = survey(Cache::new(2048, slices), false);
+            assert_eq!((verdict.colours.count(), verdict.reliance), (32, Reliance::Colours(1_000)));
+            assert_eq!(verdict.to_string(), "32 colours, verified by timing, confidence 100 %");
+        }
+    }
+
+    #[test]
+    fn a_cache_with_fewer_sets_leaves_fewer_colours() {
+        let verdict = survey(Cache::new(512, 4), true);
+        assert_eq!(verdict.colours.count(), 8);
+        assert!(verdict.is_contradicted());
+        assert_eq!(verdict.to_string(), "8 colours, not 32: timing contradicts the others; confidence 100 %");
+    }
+
+    #[test]
+    fn a_cache_without_colours_leaves_its_ways_or_nothing() {
+        let with_ways = survey(Cache::new(64, 4), true);
+        assert_eq!((with_ways.colours, with_ways.reliance), (Colours::ONE, Reliance::WaysAlone));
+        let without = survey(Cache::new(64, 4), false);
+        assert_eq!((without.colours, without.reliance), (Colours::ONE, Reliance::Nothing));
+    }
+
+    #[test]
+    fn without_a_signal_the_promise_stands() {
+        let promised = Geometry { sets: 1024, ways: 8, line_bytes: 64, slices: 1 }.colours().expect("16");
+        let verdict = Verdict::survey(promised, true, |_| Some(Finding::NoSignal));
+        assert_eq!((verdict.colours, verdict.reliance), (promised, Reliance::Promised));
+        let untried = Verdict::survey(promised, true, |_| None);
+        assert_eq!(untried.reliance, Reliance::Promised);
+        let one = Verdict::survey(Colours::ONE, true, |_| panic!("there is no bit"));
+        assert_eq!(one.reliance, Reliance::OneColour);
+    }
+
     proptest! {
+        #[test]
+        fn no_more_colours_than_the_evidence_leaves(
+            bits in 0u32..=6, has_ways: bool,
+            findings in prop::collection::vec(prop_oneof![
+                Just(None), Just(Some(Finding::NoSignal)), Just(Some(Finding::NotApart)),
+                (0u32..=1_000).prop_map(|confidence_permille| Some(Finding::Apart { confidence_permille })),
+            ], 6),
+        ) {
+            let promised = Geometry { sets: 64 << bits, ways: 8, line_bytes: 64, slices: 1 }.colours().expect("some");
+            let verdict = Verdict::survey(promised, has_ways, |bit| findings[bit as usize]);
+            let first_bad = findings.iter().position(|finding| *finding == Some(Finding::NotApart)).unwrap_or(6);
+            prop_assert_eq!(verdict.colours.count(), 1 << first_bad.min(bits as usize));
+            prop_assert_eq!(verdict.is_contradicted(), first_bad < bits as usize);
+        }
+
         #[test]
         fn any_timings_give_a_finding(near: [u64; TRIALS], same: [u64; TRIALS], other: [u64; TRIALS]) {
             let timings = Timings { near, same, other };

@@ -23,7 +23,7 @@ mod recolour;
 pub use budget::{Budget, Demand, DemandError, Shortage};
 pub use colour::{Colour, ColourSet, Colours, Geometry, GeometryError, MAX_COLOURS};
 pub use division::{Class, Division, Holding, Holdings, Refusal};
-pub use evidence::{Finding, TRIALS, Timings};
+pub use evidence::{Finding, Probe, Reliance, TRIALS, Timings, Verdict};
 pub use frames::{
     Added, ByColour, CACHE_DEPTH, FRAME_BYTES, FRAME_SHIFT, Fingerprint, Frame, FrameAllocator, FrameCache,
     FrameState, FreeError, Kept, NoRun, OutOfFrames, Owner, Sweep,

@@ -7,7 +7,6 @@ use alloc::boxed::Box;
 use umbra_control::line::{Config, Line};
 use umbra_control::machine::WorkloadId;
 use umbra_hw::cpuid::Inventory;
-use umbra_memory::Finding;
 use umbra_ramdisk::Mode;
 
 use crate::boot::{bandwidth, ramdisk};
@@ -69,10 +68,10 @@ pub(crate) fn with_line<R>(body: impl FnOnce(&mut Line, &mut Machine) -> R) -> O
 extern "sysv64" fn main(_slot: u64) -> ! {
     spawn::begin();
     let config = ramdisk::the_config();
-    match memory::evidence::gather(machine::llc_ways()) {
-        Some(finding @ Finding::NotApart) => log_line!(Warn, "memory: page colours {finding}"),
-        Some(finding) => log_line!(Info, "memory: page colours {finding}"),
-        None => log_line!(Info, "memory: page colours cannot be told apart: there are too few"),
+    match memory::evidence::gather(machine::llc_ways(), confine::shares().ways > 1) {
+        Some(verdict) if verdict.is_contradicted() => log_line!(Warn, "memory: page colours: {verdict}"),
+        Some(verdict) => log_line!(Info, "memory: page colours: {verdict}"),
+        None => log_line!(Warn, "memory: page colours: not tried"),
     }
     if let Err(error) = create_tasks() {
         log_line!(Error, "first-class: {error}");

@@ -4,17 +4,18 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use umbra_control::machine::{
-    Action, Actuator, AsideProgress, Burst, BurstProgress, CoreId, CoreSet, Counts, Monitor, Refusal, Roles,
-    Shares, Stage, TaskId, TaskState, TaskView, Topology, WorkloadId,
+    Action, Actuator, AsideProgress, Burst, BurstProgress, Colouring, CoreId, CoreSet, Counts, Monitor,
+    Refusal, Roles, Shares, Stage, TaskId, TaskState, TaskView, Topology, WorkloadId,
 };
 use umbra_control::shadow::ShadowPlan;
 use umbra_hw::cpuid::Inventory;
 use umbra_sched::initial_roles;
 
 use crate::hardware::{confine, places};
+use crate::memory::colours;
 use crate::schedule::{self, Message, Subject};
 use crate::tasks::{self, Phase};
-use crate::{aside, cores, first_class, memory, time};
+use crate::{aside, cores, first_class, memory, recolour, time};
 
 /// The one machine there is.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,11 @@ pub(crate) fn learn(inventory: &Inventory, memory_bandwidth: u64) {
     LLC_BYTES.store(llc, Ordering::Relaxed);
     LLC_WAYS.store(inventory.last_level_cache().map_or(0, |cache| cache.ways), Ordering::Relaxed);
     BANDWIDTH.store(memory_bandwidth, Ordering::Relaxed);
+    learn_colours();
+}
+
+/// Notes how many page colours there are.
+pub(crate) fn learn_colours() {
     COLOURS.store(memory::usage().map_or(1, |usage| usage.colours), Ordering::Relaxed);
 }
 
@@ -81,6 +87,10 @@ impl Topology for Machine {
 
     fn shares(&self) -> Shares {
         confine::shares()
+    }
+
+    fn colouring(&self) -> Colouring {
+        recolour::colouring()
     }
 
     fn siblings(&self, core: CoreId) -> CoreSet {
@@ -155,6 +165,14 @@ impl Actuator for Machine {
             Action::Share(core) => return self.divide(core, resting_roles),
             Action::Confine(share) => return confine::want(Some(share)),
             Action::Unconfine => return confine::want(None),
+            // Moving the pages is the control task's: see `recolour`.
+            Action::Recolour(apart) => {
+                return colours::set_apart(apart).map(|_| ()).map_err(|_| Refusal::Absent);
+            }
+            Action::Uncolour => {
+                colours::reunite();
+                return Ok(());
+            }
         };
         if cores::get(core).is_none() {
             return Err(Refusal::NoSuchCore);
@@ -181,6 +199,8 @@ impl Actuator for Machine {
             }
             Action::Confine(share) => confine::holds(Some(share)),
             Action::Unconfine => confine::holds(None),
+            Action::Recolour(apart) => colours::is_apart(apart),
+            Action::Uncolour => !colours::are_set_apart(),
             Action::Share(core) => {
                 self.siblings(core).iter().all(|core| self.roles(core) == resting_roles(core.0))
             }

@@ -68,13 +68,19 @@ const fn stream(mode: workload_stream::Mode) -> workload_stream::Config {
 }
 
 /// Everything `run` can start. The first five are the main job's.
-pub(crate) static TABLE: [Entry; 17] = [
+pub(crate) static TABLE: [Entry; 18] = [
     entry!(workload_compress, SCRATCH_BYTES),
     entry!(workload_hash, SCRATCH_BYTES),
     // Its destination lies in its scratch.
     entry!(workload_stream, 8 << 20),
     entry!(workload_chase, SCRATCH_BYTES),
     entry!(workload_matrix, SCRATCH_BYTES),
+    entry!(
+        workload_chase,
+        SCRATCH_BYTES,
+        Spec { name: "chase-1m", summary: "as chase, over 1 MiB", ..workload_chase::SPEC },
+        workload_chase::Config { buffer_bytes: 1 << 20, ..workload_chase::Config::default() }
+    ),
     fault!(Panic, "fault-panic", "panics after some good units"),
     fault!(Overflow, "fault-overflow", "overflows its stack after some good units"),
     fault!(Divide, "fault-divide", "divides by zero after some good units"),

@@ -137,5 +137,7 @@ fn action_words(action: Action) -> String {
         Action::Share(core) => format!("share core {}", core.0),
         Action::Confine(share) => format!("confine to {} ways, {} %", share.ways, share.percent),
         Action::Unconfine => "give cache and bandwidth back".to_owned(),
+        Action::Recolour(apart) => format!("keep {} colours for first-class", apart.colours),
+        Action::Uncolour => "give colours back".to_owned(),
     }
 }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 use umbra_control::line::{Config, Line};
-use umbra_control::machine::{CoreId, TaskState};
+use umbra_control::machine::{Colouring, CoreId, TaskState};
 use umbra_control::policy::Policy;
 use umbra_control::quarantine::Phase;
 use umbra_host_tests::drive::{Drive, MS, SEARCH};
-use umbra_host_tests::sim::Sim;
+use umbra_host_tests::sim::{Nature, Server, Sim};
 use umbra_host_tests::snapshot::assert_snapshot;
 
 const BURSTS: u32 = 8;
@@ -108,6 +108,43 @@ fn concept_is_in_place_before_every_release() {
     };
     assert_eq!([3, 4].map(interferes), [true; 2]);
     assert!(!interferes(1) && !interferes(5));
+}
+
+/// Bursts of a server whose working set is a quarter of the cache, on a machine
+/// that has colours and no ways. Each page takes `page_ns` to move.
+fn run_coloured(page_ns: u32) -> Drive {
+    let nature = Nature { working_set_bytes: 4 << 20, ..SEARCH.nature };
+    let mut drive = Drive::new(Sim::new(4, Server { nature, ..SEARCH }), Line::new(Config::DEFAULT));
+    // Traffic is no part of this.
+    drive.sim.bandwidth = 100_000_000_000;
+    drive.sim.colouring = Colouring { shared: 28, first_pages: 3_000, second_pages: 7_000, page_ns };
+    for number in 1..=3 {
+        drive.burst(number, 60 * MS);
+    }
+    drive.crowd();
+    drive.run_until(drive.sim.now_ns() + 100 * MS);
+    drive.line.set_policy(Policy::Concept, drive.sim.now_ns());
+    drive.line.reset_stats();
+    drive.sim.latencies_ns.clear();
+    for number in 4..4 + BURSTS {
+        drive.burst(number, 200 * MS);
+    }
+    drive
+}
+
+#[test]
+fn colours_are_set_apart_ahead_of_a_release_and_given_back() {
+    // 5000 pages of 10 us: 50 ms, well within the notice of 200 ms.
+    let (coloured, too_slow) = (run_coloured(10_000), run_coloured(200_000));
+    let (with, without) = (coloured.line.stats(), too_slow.line.stats());
+    assert_eq!((with.bursts, with.actions.recoloured, with.actions.uncoloured), (BURSTS, BURSTS, BURSTS));
+    assert_eq!((with.late_bursts, with.timeouts, with.expired, with.left_behind), (0, 0, 0, 0));
+    assert!(with.lead_ns.least > 0, "every page is there before the release: {:?}", with.lead_ns);
+    assert_eq!((coloured.sim.apart, too_slow.sim.apart), (None, None));
+    // A move that would take a second is not planned, and the bursts are late:
+    // no task scores high enough to be paused for what it does to the cache.
+    assert_eq!(without.actions.recoloured, 0);
+    assert!(without.late_bursts > BURSTS / 2, "{} of {BURSTS}", without.late_bursts);
 }
 
 #[test]

@@ -4,9 +4,11 @@
 use super::{Event, Line};
 use crate::adapt::learn_correction;
 use crate::demand::Compact;
-use crate::machine::{AsideProgress, Machine};
+use crate::machine::{Action, Apart, AsideProgress, Machine};
 use crate::predict::PAIRS_PER_TICK;
-use crate::quarantine::{Phase, Rule, SLOTS_PER_TICK, TASKS_PER_TICK, confinement};
+use crate::quarantine::{
+    Phase, Recolour, Rule, SLOTS_PER_TICK, Step, TASKS_PER_TICK, confinement, recolouring,
+};
 use crate::sample::MAX_TASKS;
 use crate::shadow::{echo_demand, shadow_demand};
 
@@ -16,6 +18,9 @@ const LOST_ASIDE_NS: u64 = 10_000_000_000;
 /// A plan asked for on the console has this long for its shadow, scores and
 /// actions.
 const WISH_NS: u64 = 1_000_000_000;
+
+/// A preparation begins at most so much sooner for the sake of colours.
+const LONGEST_AHEAD_NS: u64 = 250_000_000;
 
 /// Where a preparation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +62,10 @@ pub(super) struct Preparation {
     acts: bool,
     /// The planner has begun.
     planning: bool,
+    /// The colours that are set apart ahead of all else, and whether that has
+    /// begun.
+    ahead: Option<Recolour>,
+    is_ahead: bool,
     /// It began with a shadow, so its length tells how early to begin.
     foresees: bool,
 }
@@ -72,6 +81,8 @@ impl Preparation {
         ready_ns: 0,
         acts: false,
         planning: false,
+        ahead: None,
+        is_ahead: false,
         foresees: false,
     };
 }
@@ -122,6 +133,8 @@ impl Line {
             ready_ns: 0,
             acts: true,
             planning: false,
+            ahead: None,
+            is_ahead: false,
             foresees: false,
         };
     }
@@ -175,7 +188,7 @@ impl Line {
             Prep::Score if self.predictions.is_settled() => Prep::Plan,
             Prep::Score => Prep::Score,
             Prep::Plan => self.make_plan(now_ns, machine),
-            Prep::Act if now_ns < self.preparation.not_before_ns => Prep::Act,
+            Prep::Act if now_ns < self.preparation.not_before_ns => self.act_ahead(now_ns),
             Prep::Act => self.act(now_ns),
             Prep::Acting => match self.lease.phase() {
                 Phase::Applying => Prep::Acting,
@@ -232,9 +245,21 @@ impl Line {
             );
             let predicts = matches!(preparation.rule, Rule::Predicted(_));
             if let Some(demand) = foreseen.filter(|_| predicts) {
-                let step = confinement(&Compact::of(&demand, capacity), machine.shares());
+                let (demand, shares) = (Compact::of(&demand, capacity), machine.shares());
+                // What holds at once and for long has time to move pages.
+                let lead_ns = match preparation.not_before_ns {
+                    0 => u64::MAX,
+                    not_before_ns => not_before_ns.saturating_sub(now_ns),
+                };
+                preparation.ahead = recolouring(&demand, &machine.colouring(), shares, lead_ns);
+                let colours = preparation.ahead.map(|recolour| recolour.step);
+                if colours.is_some_and(|step| keeps_cache_apart(&step)) {
+                    planner.expect_cache_apart();
+                }
                 // A plan that was just begun has room.
-                let _ = step.map(|step| plan.steps.push(step));
+                for step in [colours, confinement(&demand, shares)].into_iter().flatten() {
+                    let _ = plan.steps.push(step);
+                }
             }
         }
         preparation.ready_ns = now_ns;
@@ -245,8 +270,47 @@ impl Line {
         }
     }
 
+    /// How much sooner than usual a preparation has to begin for the pages to be
+    /// moved in time.
+    pub(super) fn ahead_ns<M: Machine>(&self, machine: &M) -> u64 {
+        if self.profile.is_empty() {
+            return 0;
+        }
+        let demand = Compact::of(&self.profile.mean, &self.capacity);
+        recolouring(&demand, &machine.colouring(), machine.shares(), LONGEST_AHEAD_NS)
+            .map_or(0, |recolour| recolour.takes_ns)
+    }
+
+    /// Begins to move pages when it is time for that; the rest of the plan is
+    /// not before its own time.
+    fn act_ahead(&mut self, now_ns: u64) -> Prep {
+        let Some(recolour) = self.preparation.ahead.filter(|_| !self.preparation.is_ahead) else {
+            return Prep::Act;
+        };
+        if now_ns.saturating_add(recolour.takes_ns) >= self.preparation.not_before_ns {
+            match self.lease.phase() {
+                Phase::Idle => {
+                    let lease_ns = self.preparation.lease_ns;
+                    self.preparation.is_ahead = self.lease.append(now_ns, recolour.step, lease_ns);
+                }
+                _ => self.lease.undo(),
+            }
+        }
+        Prep::Act
+    }
+
+    /// Takes the plan into force; what was begun ahead stays.
+    fn begin_lease(&mut self, now_ns: u64) -> bool {
+        let goes_on = matches!(self.lease.phase(), Phase::Applying | Phase::Active);
+        if !(self.preparation.is_ahead && goes_on) {
+            return self.lease.begin(now_ns, &self.plan);
+        }
+        let rest = self.plan.steps.iter().filter(|step| !matches!(step.action, Action::Recolour(_)));
+        rest.fold(true, |all, step| self.lease.append(now_ns, *step, 0) && all)
+    }
+
     fn act(&mut self, now_ns: u64) -> Prep {
-        if self.lease.begin(now_ns, &self.plan) {
+        if self.begin_lease(now_ns) {
             self.stats.plans = self.stats.plans.saturating_add(1);
             let steps = u16::try_from(self.plan.steps.len()).unwrap_or(u16::MAX);
             self.events.put(now_ns, Event::Planned(steps));
@@ -362,4 +426,9 @@ impl Line {
             None => (0, 0),
         }
     }
+}
+
+/// Whether a step keeps the two classes from meeting anywhere in the cache.
+const fn keeps_cache_apart(step: &Step) -> bool {
+    matches!(step.action, Action::Recolour(Apart { first_moves: true, .. }))
 }

@@ -36,6 +36,10 @@ pub struct Actions {
     pub confined: u32,
     /// Cache and bandwidth given back.
     pub unconfined: u32,
+    /// First and second class set apart by colours.
+    pub recoloured: u32,
+    /// Colours given back.
+    pub uncoloured: u32,
 }
 
 impl Actions {
@@ -49,6 +53,8 @@ impl Actions {
             + self.shared
             + self.confined
             + self.unconfined
+            + self.recoloured
+            + self.uncoloured
     }
 
     pub(super) const fn count(&mut self, action: Action) {
@@ -60,6 +66,8 @@ impl Actions {
             Action::Share(_) => self.shared += 1,
             Action::Confine(_) => self.confined += 1,
             Action::Unconfine => self.unconfined += 1,
+            Action::Recolour(_) => self.recoloured += 1,
+            Action::Uncolour => self.uncoloured += 1,
         }
     }
 }
@@ -209,6 +217,8 @@ impl Stats {
                 shared: 0,
                 confined: 0,
                 unconfined: 0,
+                recoloured: 0,
+                uncoloured: 0,
             },
             refusals: 0,
             timeouts: 0,

@@ -147,6 +147,12 @@ impl Score {
         Self { cores: 0, ..*self }.summed_up()
     }
 
+    /// The score of the same pair where they do not meet in the cache.
+    #[must_use]
+    pub fn without_cache(&self) -> Self {
+        Self { cache: 0, ..*self }.summed_up()
+    }
+
     /// In 64 bits throughout: values are at most 1, so products need no check.
     fn summed_up(self) -> Self {
         let used = [self.cache, self.read, self.write, self.disk, self.network];

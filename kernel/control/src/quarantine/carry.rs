@@ -7,6 +7,9 @@ use crate::machine::{Action, Actuator, Monitor, Refusal, TaskState, Topology};
 /// An action not seen to hold after this long is started again.
 const TIMEOUT_NS: u64 = 4_000_000;
 
+/// As long for colours: pages are moved until then.
+const RECOLOUR_TIMEOUT_NS: u64 = 100_000_000;
+
 /// How often an action is started at most while applying.
 const TRIES: u8 = 3;
 
@@ -19,6 +22,10 @@ const UNDO_REFUSALS: u8 = 64;
 /// Whether applying has nothing more to do with it.
 pub(super) const fn is_settled(state: &StepState) -> bool {
     matches!(state, StepState::Held | StepState::Uncertain | StepState::Skipped)
+}
+
+const fn timeout_ns(action: Action) -> u64 {
+    if matches!(action, Action::Recolour(_)) { RECOLOUR_TIMEOUT_NS } else { TIMEOUT_NS }
 }
 
 /// Whether the step's task is still the one the plan was made for.
@@ -48,7 +55,9 @@ pub(super) fn advance<M: Actuator + Topology + Monitor>(
         StepState::Waiting { .. } if machine.holds(step.action) => *state = StepState::Skipped,
         StepState::Waiting { refusals } => start(step, state, refusals, now_ns, machine, tell),
         StepState::Asked { .. } if machine.holds(step.action) => *state = StepState::Held,
-        StepState::Asked { since_ns, tries } if now_ns.saturating_sub(since_ns) >= TIMEOUT_NS => {
+        StepState::Asked { since_ns, tries }
+            if now_ns.saturating_sub(since_ns) >= timeout_ns(step.action) =>
+        {
             if tries < TRIES {
                 // A refusal leaves the earlier attempt standing.
                 let _ = machine.apply(step.action);

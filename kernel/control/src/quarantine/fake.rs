@@ -2,8 +2,8 @@
 //! tasks and gives their slots away, and panics on misuse.
 
 use crate::machine::{
-    Action, Actuator, CoreId, CoreSet, Count, Counts, Monitor, Refusal, Roles, Share, TaskId, TaskState,
-    TaskView, Topology, WorkloadId,
+    Action, Actuator, Apart, CoreId, CoreSet, Count, Counts, Monitor, Refusal, Roles, Share, TaskId,
+    TaskState, TaskView, Topology, WorkloadId,
 };
 use std::collections::VecDeque;
 use std::vec::Vec;
@@ -36,6 +36,7 @@ pub(super) struct Fake {
     /// Cores are threads, two a physical core, numbered side by side.
     pub(super) threads: bool,
     pub(super) confined: Option<Share>,
+    pub(super) apart: Option<Apart>,
     pub(super) fates: VecDeque<Fate>,
     pub(super) now: u64,
     /// Actions under way, in order: a later one never overtakes. Each is meant
@@ -99,6 +100,8 @@ impl Fake {
             Action::Share(core) => self.dedicated[usize::from(core.0)] = false,
             Action::Confine(share) => self.confined = Some(share),
             Action::Unconfine => self.confined = None,
+            Action::Recolour(apart) => self.apart = Some(apart),
+            Action::Uncolour => self.apart = None,
         }
         self.effects.push(action);
     }
@@ -108,7 +111,12 @@ impl Fake {
             Action::Pause(id) | Action::Resume(id) | Action::Migrate { task: id, .. } => {
                 self.counts(id).map_or(0, |counts| counts.generation)
             }
-            Action::Dedicate(_) | Action::Share(_) | Action::Confine(_) | Action::Unconfine => 0,
+            Action::Dedicate(_)
+            | Action::Share(_)
+            | Action::Confine(_)
+            | Action::Unconfine
+            | Action::Recolour(_)
+            | Action::Uncolour => 0,
         }
     }
 
@@ -209,6 +217,8 @@ impl Actuator for Fake {
             Action::Share(core) => !self.dedicated[usize::from(core.0)],
             Action::Confine(share) => self.confined == Some(share),
             Action::Unconfine => self.confined.is_none(),
+            Action::Recolour(apart) => self.apart == Some(apart),
+            Action::Uncolour => self.apart.is_none(),
         }
     }
 }

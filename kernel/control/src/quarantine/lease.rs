@@ -217,13 +217,16 @@ impl Lease {
         machine: &mut M,
         tell: &mut impl FnMut(LeaseEvent),
     ) {
-        let (settled, last) = (self.settled, self.settled + IN_FLIGHT);
-        let mut all_settled_before = true;
-        for (step, state) in self.steps.iter_mut().take(last).skip(settled) {
+        let (settled, mut in_flight) = (self.settled, 0);
+        let (mut all_settled_before, mut cores_clear) = (true, true);
+        for (step, state) in self.steps.iter_mut().skip(settled) {
             let dedicates = matches!(step.action, Action::Dedicate(_) | Action::Share(_));
-            if dedicates && !all_settled_before {
+            // Pages that have not moved yet keep nobody on a core.
+            let recolours = matches!(step.action, Action::Recolour(_));
+            if dedicates && !cores_clear || in_flight == IN_FLIGHT {
                 break;
             }
+            in_flight += usize::from(!is_settled(state));
             if dedicates && self.uncertain && matches!(state, StepState::Waiting { .. }) {
                 *state = StepState::Skipped;
             }
@@ -232,7 +235,8 @@ impl Lease {
             if *state == StepState::Held && !held_before {
                 self.held_at_ns = now_ns;
             }
-            self.uncertain |= *state == StepState::Uncertain;
+            self.uncertain |= *state == StepState::Uncertain && !recolours;
+            cores_clear &= is_settled(state) || recolours;
             all_settled_before &= is_settled(state);
             self.settled += usize::from(all_settled_before);
         }

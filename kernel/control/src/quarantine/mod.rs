@@ -17,18 +17,20 @@ mod carry;
 mod confine;
 mod lease;
 mod planner;
+mod recolour;
 
 pub use confine::confinement;
 pub use lease::{ACTIONS_PER_TICK, Lease, LeaseEvent, Phase, StepState};
 pub use planner::{Planner, Rule, SLOTS_PER_TICK, TASKS_PER_TICK, WorkloadSet};
+pub use recolour::{Recolour, recolouring};
 
 use crate::machine::{Action, CoreId, TaskId, WorkloadId};
 use crate::sample::MAX_TASKS;
 use heapless::Vec;
 
-/// Actions in a plan at most: one for each task, one for the core and one for
-/// cache and bandwidth.
-pub const MAX_ACTIONS: usize = MAX_TASKS + 2;
+/// Actions in a plan at most: one for each task, one for the core, one for
+/// cache and bandwidth and one for colours.
+pub const MAX_ACTIONS: usize = MAX_TASKS + 3;
 
 /// Whom a step is about: a task is only itself while its slot's generation
 /// stands.

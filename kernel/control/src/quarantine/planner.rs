@@ -70,6 +70,8 @@ pub struct Planner {
     rule: Rule,
     division: Division,
     next_slot: u16,
+    /// The plan sets first and second class apart in the cache.
+    cache_apart: bool,
     /// Runnable tasks by core, moves included.
     crowd: [u8; 64],
     /// Plans for which a slot's task (by generation) counts as paused lately.
@@ -95,6 +97,7 @@ impl Planner {
                 dedicate: false,
             },
             next_slot: 0,
+            cache_apart: false,
             crowd: [0; 64],
             paused: [(0, 0); MAX_TASKS],
         }
@@ -122,7 +125,14 @@ impl Planner {
         self.rule = rule;
         self.division = Division { first_class, shared, targets, dedicate };
         self.next_slot = 0;
+        self.cache_apart = false;
         self.crowd = *tasks.crowd();
+    }
+
+    /// The plan that was begun keeps second-class tasks out of the first class's
+    /// part of the cache: scores are judged without it.
+    pub const fn expect_cache_apart(&mut self) {
+        self.cache_apart = true;
     }
 
     /// Plans for the next [`TASKS_PER_TICK`] tasks, or as many as there are in
@@ -167,6 +177,7 @@ impl Planner {
         let known = tasks.get(view.id).filter(|task| task.view.workload == view.workload);
         let Some(task) = known else { return };
         let score = predictions.get(view.id).copied().unwrap_or_default();
+        let score = if self.cache_apart { score.without_cache() } else { score };
         let treatment = self.treatment(view, task.generation, &score);
         let subject = Subject::Task { id: view.id, generation: task.generation, workload: view.workload };
         let step =

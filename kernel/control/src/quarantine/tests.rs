@@ -2,7 +2,7 @@ use super::fake::{Fake, FakeTask, Fate};
 use super::*;
 use crate::demand::{Capacity, Compact, Demand, Tasks};
 use crate::fixed::{Clock, ONE};
-use crate::machine::{Action, Monitor, Shares, TaskState, Topology};
+use crate::machine::{Action, Colouring, Monitor, Shares, TaskState, Topology};
 use crate::predict::{Predictions, System};
 use crate::sample::{Deltas, Sample, Visit};
 use proptest::prelude::*;
@@ -262,7 +262,7 @@ proptest! {
         cores in 1u8..6, placed in proptest::collection::vec((0u8..6, 0u64..=8, any::<bool>()), 0..40),
         fates in proptest::collection::vec(any_fate(), 0..120),
         ends in proptest::collection::vec((0u64..60, 0usize..40, any::<bool>()), 0..6),
-        slow: bool, threads: bool, confine: bool, undo_after in 0u64..40, rule in prop_oneof![Just(THRESHOLD), Just(Rule::ClearCore)],
+        slow: bool, threads: bool, confine: bool, recolour: bool, undo_after in 0u64..40, rule in prop_oneof![Just(THRESHOLD), Just(Rule::ClearCore)],
     ) {
         let tasks: Heap<(u8, u64)> = placed.iter().map(|(core, share, _)| (core % cores, *share)).collect();
         let mut scene = Scene::new(cores.max(2), &tasks);
@@ -279,8 +279,18 @@ proptest! {
             let step = confinement(&demand, Shares { ways: 11, least_percent: 10 }).expect("divisible");
             plan.steps.insert(0, step).expect("room");
         }
+        if recolour {
+            let colouring = Colouring { shared: 28, first_pages: 9, second_pages: 9, page_ns: 1 };
+            let demand = Compact { cache: ONE / 4, ..Compact::UNSEEN };
+            let planned = recolouring(&demand, &colouring, Shares::default(), u64::MAX).expect("it fits");
+            plan.steps.insert(0, planned.step).expect("room");
+        }
         // No action twice, no task in two steps.
-        let mut subjects: Heap<_> = plan.steps.iter().map(|step| std::format!("{:?}", step.subject)).collect();
+        let whom = |step: &Step| match step.action {
+            Action::Recolour(_) => "colours".into(),
+            _ => std::format!("{:?}", step.subject),
+        };
+        let mut subjects: Heap<_> = plan.steps.iter().map(whom).collect();
         subjects.sort_unstable();
         prop_assert!(subjects.windows(2).all(|pair| pair[0] != pair[1]));
         let fake = &mut scene.fake;
@@ -311,6 +321,7 @@ proptest! {
         (0..99).for_each(|_| fake.pass());
         prop_assert!(fake.dedicated.iter().all(|dedicated| !dedicated));
         prop_assert_eq!(fake.confined, None);
+        prop_assert_eq!(fake.apart, None);
         prop_assert_eq!(&fake.tasks, &expected);
     }
 }

@@ -3,8 +3,8 @@
 
 use core::ops::Range;
 
-use super::{Frame, FrameAllocator, FrameState, Owner};
-use crate::colour::{Colour, MAX_COLOURS};
+use super::{Frame, FrameAllocator, FrameState, List, Owner};
+use crate::colour::{Colour, Colours, MAX_COLOURS};
 
 use super::word::Word;
 
@@ -91,6 +91,20 @@ impl FrameAllocator<'_> {
         }
         let over = high == end || self.used_by(owner) == 0;
         Sweep { freed, next: (!over).then(|| Frame(self.first.0 + high)) }
+    }
+
+    /// Sorts the free frames by other colours. Owners keep what they have. Looks
+    /// at every word once: for boot only. Caches made before are not to be used
+    /// any more.
+    pub fn resort(&mut self, colours: Colours) {
+        self.colours = colours;
+        self.lists = [List { head: Word::LINK_END, count: 0 }; MAX_COLOURS as usize];
+        (self.stocked, self.free) = (0, 0);
+        for index in (0..u32::try_from(self.words.len()).unwrap_or(0)).rev() {
+            if self.is_free(index) {
+                self.push(index);
+            }
+        }
     }
 
     /// The lowest aligned run of `count` free frames inside `bounds`.

@@ -1,6 +1,7 @@
 //! The colours of classes and tasks, on this machine. Control core only: the
 //! planner's tick and the console share them, with interrupts off.
 
+use umbra_control::machine::Apart;
 use umbra_memory::{Class, Colour, ColourSet, Colours, Division, Holding, Holdings, Refusal};
 
 use super::with;
@@ -41,6 +42,33 @@ pub(crate) fn of(slot: u16) -> Option<Holding> {
 /// now on, a step at a time. May be called in the tick.
 pub(crate) fn change(slot: u16, colours: ColourSet) -> Result<(), Refusal> {
     HOLDINGS.with(|held| held.change(slot, colours)).unwrap_or(Err(Refusal::NoTask(slot)))
+}
+
+/// Sets first and second class apart. May be called in the tick.
+pub(crate) fn set_apart(apart: Apart) -> Result<u32, Refusal> {
+    let (count, first_moves) = (u32::from(apart.colours), apart.first_moves);
+    HOLDINGS.with(|held| held.set_apart(count, first_moves)).unwrap_or(Err(Refusal::Empty))
+}
+
+/// Gives the two classes the colours that they had before.
+pub(crate) fn reunite() {
+    HOLDINGS.with(Holdings::reunite);
+}
+
+/// Whether they are set apart so and every page is where it belongs.
+pub(crate) fn is_apart(apart: Apart) -> bool {
+    let wanted = Some((u32::from(apart.colours), apart.first_moves));
+    HOLDINGS.with(|held| held.apart() == wanted && held.is_apart()).unwrap_or(false)
+}
+
+/// Whether the planner has set them apart, settled or not.
+pub(crate) fn are_set_apart() -> bool {
+    HOLDINGS.with(|held| held.apart().is_some()).unwrap_or(false)
+}
+
+/// How many colours the two classes share while they are not set apart.
+pub(crate) fn shared_usually() -> u32 {
+    HOLDINGS.with(|held| held.shared_usually().count()).unwrap_or(0)
 }
 
 /// The next task whose pages are to move.

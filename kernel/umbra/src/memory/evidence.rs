@@ -1,10 +1,11 @@
-//! The eviction experiment of [`umbra_memory::Timings`], on this machine.
+//! The eviction experiments of [`umbra_memory::Timings`], on this machine, and
+//! what follows from them.
 
 use core::hint::black_box;
-use core::sync::atomic::{AtomicU32, Ordering};
 
 use alloc::vec::Vec;
-use umbra_memory::{Class, ColourSet, Finding, Frame, Owner, TRIALS, Timings};
+use spin::Once;
+use umbra_memory::{Class, Colour, ColourSet, Colours, Finding, Frame, Owner, Probe, Timings, Verdict};
 use umbra_x86_64::cpu;
 
 use super::{Memory, colours, window, with};
@@ -12,85 +13,79 @@ use super::{Memory, colours, window, with};
 /// Frames that are touched for each way of the last-level cache: as many slices
 /// as there may be, twice, so that a hash that is uneven suffices.
 const FRAMES_PER_WAY: usize = 32;
-/// Bytes from one line of a page to a far one.
-const HALF_PAGE: u64 = 2_048;
 /// Ways there are at most, for the experiment's size.
 const MOST_WAYS: u32 = 64;
 /// Ways where CPUID does not say.
 const UNKNOWN_WAYS: u32 = 16;
 
-/// 0: not tried; 1: no signal; 2: not apart; 3 and above: apart, and confidence.
-static FOUND: AtomicU32 = AtomicU32::new(0);
+static VERDICT: Once<Verdict> = Once::new();
 
-/// What the experiment found; none where it could not be made.
-pub(crate) fn finding() -> Option<Finding> {
-    match FOUND.load(Ordering::Relaxed) {
-        0 => None,
-        1 => Some(Finding::NoSignal),
-        2 => Some(Finding::NotApart),
-        more => Some(Finding::Apart { confidence_permille: more - 3 }),
-    }
+/// What the experiments led to; none before they were made.
+pub(crate) fn verdict() -> Option<Verdict> {
+    VERDICT.get().copied()
 }
 
-/// Makes the experiment, once, with interrupts off: some milliseconds at most.
-/// The control task's heap is there and no task uses memory yet.
-pub(crate) fn gather(ways: Option<u32>) -> Option<Finding> {
+/// Makes the experiments, once, each with interrupts off: some milliseconds at
+/// most. Where they contradict colours, frames are sorted by fewer from now on.
+/// The control task's heap is there and no task has memory yet.
+pub(crate) fn gather(ways: Option<u32>, can_divide_ways: bool) -> Option<Verdict> {
+    let promised = with(|memory| memory.frames.colours())?;
     let count = FRAMES_PER_WAY * usize::try_from(ways.unwrap_or(UNKNOWN_WAYS).min(MOST_WAYS)).ok()?;
-    let all = colours::division().of(Class::Second);
-    let mine = all.iter().next().map(ColourSet::only)?;
-    let others = all.without(mine);
-    if others.is_empty() {
-        return None;
+    let mine = colours::division().of(Class::Second).iter().next()?;
+    let verdict = Verdict::survey(promised, can_divide_ways, |bit| {
+        with(|memory| memory.experiment(mine, Colour(mine.0 ^ 1 << bit), count)).flatten()
+    });
+    if verdict.colours != promised {
+        fold(verdict.colours);
     }
-    let timings = with(|memory| {
-        let same = memory.borrow_frames(mine, count + 1);
-        let other = memory.borrow_frames(others, count);
-        let timings = same.split_first().filter(|(_, same)| same.len() == count && other.len() == count);
-        let timings = timings.map(|(victim, same)| cpu::without_interrupts(|| time(*victim, same, &other)));
-        memory.give_back(&same);
-        memory.give_back(&other);
-        timings
-    })??;
-    let finding = timings.finding(crate::machine::is_emulated());
-    let code = match finding {
-        Finding::NoSignal => 1,
-        Finding::NotApart => 2,
-        Finding::Apart { confidence_permille } => confidence_permille + 3,
-    };
-    FOUND.store(code, Ordering::Relaxed);
-    Some(finding)
+    VERDICT.call_once(|| verdict);
+    Some(verdict)
 }
 
-fn time(victim: Frame, same: &[Frame], other: &[Frame]) -> Timings {
-    let mut timings = Timings::default();
-    for trial in 0..TRIALS {
-        for (set, into) in
-            [(&[][..], &mut timings.near), (same, &mut timings.same), (other, &mut timings.other)]
-        {
-            load(victim, 0);
-            // Twice: a cache that keeps what is used often must see use.
-            set.iter().chain(set).for_each(|frame| load(*frame, 0));
-            // Another line of its page: the translation is at hand in every
-            // case, so that only caches make a difference.
-            load(victim, HALF_PAGE);
-            let begun = cpu::ordered_timestamp();
-            load(victim, 0);
-            let took = cpu::ordered_timestamp().wrapping_sub(begun);
-            if let Some(place) = into.get_mut(trial) {
-                *place = took;
-            }
-        }
-    }
-    timings
+/// Sorts frames by fewer colours.
+fn fold(colours: Colours) {
+    let division = umbra_memory::Division::usual(colours);
+    colours::init(division);
+    with(|memory| {
+        memory.frames.resort(colours);
+        memory.kernel = division.of(Class::Kernel);
+    });
+    crate::machine::learn_colours();
 }
 
-fn load(frame: Frame, offset: u64) {
-    // SAFETY: the window shows the frame, which was allocated for this; the
-    // offset lies inside it.
-    black_box(unsafe { core::ptr::read_volatile(window(frame.address() + offset) as *const u64) });
+/// Loads through the window.
+struct Loads;
+
+impl Probe for Loads {
+    fn load(&mut self, frame: Frame, offset: u64) {
+        // SAFETY: the window shows the frame, which was allocated for this; the
+        // offset lies inside it.
+        black_box(unsafe { core::ptr::read_volatile(window(frame.address() + offset) as *const u64) });
+    }
+
+    fn timed_load(&mut self, frame: Frame) -> u64 {
+        let begun = cpu::ordered_timestamp();
+        self.load(frame, 0);
+        cpu::ordered_timestamp().wrapping_sub(begun)
+    }
 }
 
 impl Memory {
+    /// Whether frames of `other` leave those of `mine` alone; none where there
+    /// are too few of either.
+    fn experiment(&mut self, mine: Colour, other: Colour, count: usize) -> Option<Finding> {
+        let same = self.borrow_frames(ColourSet::only(mine), count + 1);
+        let other = self.borrow_frames(ColourSet::only(other), count);
+        let finding = same.split_first().filter(|(_, same)| same.len() == count && other.len() == count);
+        let finding = finding.map(|(victim, same)| {
+            let timings = cpu::without_interrupts(|| Timings::take(&mut Loads, *victim, same, &other));
+            timings.finding(crate::machine::is_emulated())
+        });
+        self.give_back(&same);
+        self.give_back(&other);
+        finding
+    }
+
     /// As many frames as there are, up to `count`.
     fn borrow_frames(&mut self, colours: ColourSet, count: usize) -> Vec<Frame> {
         (0..count).map_while(|_| self.frames.allocate(colours, Owner::KERNEL).ok()).collect()

@@ -138,13 +138,24 @@ pub(super) fn first_class_moves() -> Result<Outcome, Reason> {
 
 /// Where timing shows caches, it must show the colours too.
 pub(super) fn evidence_is_told() -> Result<Outcome, Reason> {
-    use umbra_memory::Finding;
-    let Some(finding) = crate::memory::evidence::finding() else {
-        return Ok(Outcome::Needs("two colours of second-class memory"));
+    use umbra_memory::Reliance;
+    let Some(verdict) = crate::memory::evidence::verdict() else {
+        return Err(reason(format_args!("nobody looked for evidence")));
     };
-    if finding == Finding::NoSignal {
-        return Ok(Outcome::Needs("a cache that shows in timing"));
+    let sorted = memory::usage().map_or(0, |usage| usage.colours);
+    ensure!(
+        sorted == verdict.colours.count(),
+        "frames are sorted by {sorted} colours, not as judged: {verdict}"
+    );
+    match verdict.reliance {
+        Reliance::OneColour => Ok(Outcome::Needs("two colours")),
+        Reliance::Promised => Ok(Outcome::Needs("a cache that shows in timing")),
+        Reliance::Colours(confidence) => {
+            ensure!(confidence >= 800, "page colours: {verdict}");
+            Ok(Outcome::Passed)
+        }
+        Reliance::Fewer { .. } | Reliance::WaysAlone | Reliance::Nothing => {
+            Err(reason(format_args!("page colours: {verdict}")))
+        }
     }
-    ensure!(finding != Finding::NotApart, "page colours are {finding}");
-    Ok(Outcome::Passed)
 }

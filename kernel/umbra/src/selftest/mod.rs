@@ -7,6 +7,7 @@ mod faults;
 mod forbidden;
 mod frames;
 pub(crate) mod harness;
+mod isolation;
 mod line;
 mod memory;
 mod tasks;
@@ -42,6 +43,11 @@ const CASES: &[Case] = &[
     Case { name: "colours: a paused task is moved and stays paused", run: colours::recoloured_while_paused },
     Case { name: "colours: a task ended in a move leaves nothing", run: colours::moves_leave_nothing },
     Case { name: "colours: the first-class task is moved at rest", run: colours::first_class_moves },
+    Case { name: "isolation: colours alone keep misses as when alone", run: isolation::by_colours },
+    Case {
+        name: "isolation: colours and ways keep misses as when alone",
+        run: isolation::by_colours_and_ways,
+    },
     Case { name: "line: search is prepared and answers", run: line::search_answers },
     Case { name: "line: a burst on a dedicated core is not interrupted", run: line::burst_undisturbed },
     Case { name: "line: a profile is recorded and a shadow made from it", run: line::profile_and_shadow },

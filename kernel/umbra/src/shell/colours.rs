@@ -82,7 +82,7 @@ fn show_colours(reply: Reply) {
                 Value::Text(&row.tasks),
             ]
         })?;
-        let found = evidence::finding();
+        let found = evidence::verdict();
         let text = found.map_or(message(format_args!("not tried")), |found| message(format_args!("{found}")));
         page.note(format_args!("colours: {text}"), "evidence", Value::Text(&text))?;
         page.line(format_args!("TASKS: those that hold fewer than all colours of their class"))

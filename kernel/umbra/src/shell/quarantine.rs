@@ -190,6 +190,8 @@ fn describe(action: Action) -> Message {
             share.ways, share.percent
         )),
         Action::Unconfine => message(format_args!("give cache and bandwidth back")),
+        Action::Recolour(apart) => message(format_args!("keep {} colours for first-class", apart.colours)),
+        Action::Uncolour => message(format_args!("give colours back")),
     }
 }
 

@@ -68,7 +68,8 @@ impl Sim {
             cache += part * share / ONE;
             traffic += moved * part / self.bandwidth * share / ONE;
         }
-        ONE + 2 * cache.min(ONE) + traffic
+        let contested = if self.apart.is_some_and(|apart| apart.first_moves) { 0 } else { cache.min(ONE) };
+        ONE + 2 * contested + traffic
     }
 
     fn serve(&mut self, on_core_ns: u64, progress_ns: u64, wall_ns: u64) {
@@ -125,6 +126,8 @@ impl Sim {
             }
             Action::Share(core) => self.cores[usize::from(core.0)].roles.0 |= Roles::SECOND_CLASS.0,
             Action::Confine(_) | Action::Unconfine => {}
+            Action::Recolour(apart) => self.apart = Some(apart),
+            Action::Uncolour => self.apart = None,
         }
     }
 

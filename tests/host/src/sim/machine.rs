@@ -2,8 +2,8 @@
 
 use super::{Request, Sim, SimAside, SimBurst, count};
 use umbra_control::machine::{
-    Action, Actuator, AsideProgress, Burst, BurstProgress, CoreId, CoreSet, Count, Counts, Monitor, Refusal,
-    Roles, Stage, TaskId, TaskState, TaskView, Topology,
+    Action, Actuator, Apart, AsideProgress, Burst, BurstProgress, Colouring, CoreId, CoreSet, Count, Counts,
+    Monitor, Refusal, Roles, Stage, TaskId, TaskState, TaskView, Topology,
 };
 use umbra_control::shadow::{Shadow, ShadowPlan};
 use workload_api::{Meter, Random, Workload};
@@ -56,6 +56,10 @@ impl Topology for Sim {
     fn memory_bandwidth(&self) -> u64 {
         self.bandwidth
     }
+
+    fn colouring(&self) -> Colouring {
+        self.colouring
+    }
 }
 
 impl Sim {
@@ -73,8 +77,18 @@ impl Sim {
                 (others.count() == 0).then_some(Refusal::LastCore)
             }
             Action::Confine(_) => Some(Refusal::Absent),
+            Action::Recolour(_) if self.colouring.shared == 0 => Some(Refusal::Absent),
             _ => None,
         }
+    }
+
+    /// How long the pages take that are spread evenly and have to move.
+    fn recolour_ns(&self, apart: Apart) -> u64 {
+        let (kept, shared) = (u64::from(apart.colours), u64::from(self.colouring.shared));
+        let first =
+            if apart.first_moves { u64::from(self.colouring.first_pages) * (shared - kept) } else { 0 };
+        let second = u64::from(self.colouring.second_pages) * kept;
+        (first + second) / shared * u64::from(self.colouring.page_ns)
     }
 
     /// The units of a shadow that was started are really run; its instructions
@@ -119,7 +133,13 @@ impl Actuator for Sim {
         if let Some(refusal) = self.refusal(action) {
             return Err(refusal);
         }
-        self.actions.push_back((self.now_ns + self.action_delay_ns, action));
+        // Pages are moved beside everything else.
+        let delay_ns = match action {
+            Action::Recolour(apart) => self.recolour_ns(apart),
+            _ => self.action_delay_ns,
+        };
+        self.actions.push_back((self.now_ns + delay_ns, action));
+        self.actions.make_contiguous().sort_by_key(|(due_ns, _)| *due_ns);
         Ok(())
     }
 
@@ -134,6 +154,8 @@ impl Actuator for Sim {
             // It divides nothing.
             Action::Confine(_) => false,
             Action::Unconfine => true,
+            Action::Recolour(apart) => self.apart == Some(apart),
+            Action::Uncolour => self.apart.is_none(),
         }
     }
 }

@@ -5,14 +5,17 @@
 //! The clock runs at 1 GHz, so a cycle is a nanosecond. Time passes in quanta
 //! of 20 microseconds. In each, a request being served advances by the server's
 //! share of its core, divided by a slowdown of
-//! `1 + 2 * min(1, other working sets / cache) + other traffic / bandwidth`.
+//! `1 + 2 * min(1, other working sets / cache) + other traffic / bandwidth`;
+//! working sets count for nothing while first and second class have colours of
+//! their own, which takes as long to come about as its pages take to move.
 
 mod advance;
 mod machine;
 
 use std::collections::VecDeque;
 use umbra_control::machine::{
-    Action, AsideProgress, Burst, BurstProgress, CoreId, Count, Counts, Roles, TaskId, TaskState, WorkloadId,
+    Action, Apart, AsideProgress, Burst, BurstProgress, Colouring, CoreId, Count, Counts, Roles, TaskId,
+    TaskState, WorkloadId,
 };
 use umbra_control::shadow::ShadowPlan;
 
@@ -100,6 +103,10 @@ pub struct Sim {
     /// Nanoseconds an action takes to have effect.
     pub action_delay_ns: u64,
     actions: VecDeque<(u64, Action)>,
+    /// What colours could be divided.
+    pub colouring: Colouring,
+    /// How colours are divided now.
+    pub apart: Option<Apart>,
     burst: Option<SimBurst>,
     last_burst: BurstProgress,
     plan_to_run: Option<Box<ShadowPlan>>,
@@ -135,6 +142,8 @@ impl Sim {
             shadow_core: CoreId(0),
             action_delay_ns: 200_000,
             actions: VecDeque::new(),
+            colouring: Colouring::default(),
+            apart: None,
             burst: None,
             last_burst: BurstProgress::default(),
             plan_to_run: None,
