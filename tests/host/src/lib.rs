@@ -7,5 +7,6 @@
 #![forbid(unsafe_code)]
 
 pub mod drive;
+pub mod registers;
 pub mod sim;
 pub mod snapshot;

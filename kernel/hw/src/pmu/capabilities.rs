@@ -73,6 +73,30 @@ impl Pmu {
         self.fixed.count_ones()
     }
 
+    /// The counters and events that both have: what can be asked of two kinds of
+    /// core alike. None when their registers differ in kind.
+    #[must_use]
+    pub fn common(&self, other: &Self) -> Option<Self> {
+        if self.design != other.design {
+            return None;
+        }
+        let general = self.general & other.general;
+        let fixed = self.fixed & other.fixed;
+        Some(Self {
+            design: self.design,
+            version: self.version.min(other.version),
+            general,
+            general_bits: self.general_bits.min(other.general_bits),
+            fixed,
+            fixed_bits: self.fixed_bits.min(other.fixed_bits),
+            architectural_events: self.architectural_events & other.architectural_events,
+            any_thread: self.any_thread && other.any_thread,
+            has_unit_mask2: self.has_unit_mask2 && other.has_unit_mask2,
+            has_equal: self.has_equal && other.has_equal,
+            l3: self.l3.filter(|l3| other.l3 == Some(*l3)),
+        })
+    }
+
     /// One register starts and stops all counters at once.
     #[must_use]
     pub fn has_global_control(&self) -> bool {
@@ -85,7 +109,7 @@ impl Pmu {
 fn architectural<L: Leaf + ?Sized>(reader: &Reader<'_, L>) -> Option<Pmu> {
     let leaf = reader.get(0xa, 0)?;
     let [version, count, bits, event_count] = leaf.eax.to_le_bytes();
-    if version == 0 || count == 0 {
+    if version == 0 {
         return None;
     }
     let fixed_count = if version >= 2 { leaf.edx & 0x1f } else { 0 };
@@ -104,7 +128,7 @@ fn architectural<L: Leaf + ?Sized>(reader: &Reader<'_, L>) -> Option<Pmu> {
         l3: None,
     };
     extend(&mut pmu, reader);
-    Some(pmu)
+    (pmu.general != 0).then_some(pmu)
 }
 
 /// Leaf 23H is announced by leaf 7, subleaf 1, EAX bit 8.

@@ -1,4 +1,4 @@
-use super::{EventSelect, Pmu};
+use super::{EventSelect, Model, Pmu, Role, for_role};
 use crate::cpuid::Vendor;
 
 /// Where an event is counted.
@@ -121,4 +121,30 @@ pub fn generic(pmu: &Pmu, vendor: Vendor) -> impl Iterator<Item = Event> + use<>
     let amd = vendor.is_amd_like();
     let intel = intel.chain(reference).filter(move |_| !amd);
     intel.chain(AMD_GENERIC.into_iter().filter(move |_| amd))
+}
+
+/// What stands for misses of the last-level cache on a processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LlcMisses {
+    /// The event counts them.
+    Counted(Event),
+    /// The event counts a part of them: loads that the cache did not serve,
+    /// without what was fetched ahead.
+    LoadsOnly(Event),
+    /// No event of a core's counters does.
+    Unknown,
+}
+
+/// The event of a core's own counters for misses of the last-level cache. What
+/// perf calls cache-misses on AMD are those of the level 2 cache, which says
+/// nothing of the last level.
+#[must_use]
+pub fn llc_misses(pmu: &Pmu, vendor: Vendor, model: Model) -> LlcMisses {
+    let named = || generic(pmu, vendor).find(|event| event.name == "cache-misses");
+    let loads = || for_role(model, Role::LlcMissLoads);
+    match (vendor.is_amd_like(), named(), loads()) {
+        (false, Some(event), _) => LlcMisses::Counted(event),
+        (_, _, Some(event)) => LlcMisses::LoadsOnly(event),
+        _ => LlcMisses::Unknown,
+    }
 }

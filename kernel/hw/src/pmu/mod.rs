@@ -15,17 +15,21 @@ mod events;
 mod models;
 mod parse;
 mod program;
+mod rotation;
 mod select;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_kinds;
 
 pub use arithmetic::{Scaled, delta, preload, scale};
 pub use assign::{Group, MAX_EVENTS, assign};
 pub use capabilities::{Design, L3Counters, Pmu};
 pub use counter::{Counter, CounterSet};
-pub use events::{ARCHITECTURAL, ArchitecturalEvent, Event, Unit, generic};
+pub use events::{ARCHITECTURAL, ArchitecturalEvent, Event, LlcMisses, Unit, generic, llc_misses};
 pub use models::{Model, Role, events_of, for_role};
 pub use parse::{EventError, Request, parse_event, parse_list};
 pub use program::{Program, Write};
+pub use rotation::{Rotation, Turn};
 pub use select::{EventSelect, FixedControl, L3Select};

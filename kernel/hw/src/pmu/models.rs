@@ -1,5 +1,5 @@
 use super::Event;
-use crate::cpuid::{Identity, Vendor};
+use crate::cpuid::{CoreKind, Identity, Vendor};
 
 /// A family of processors with the same events. Only events go by the model:
 /// nothing announces them.
@@ -13,6 +13,10 @@ pub enum Model {
     SapphireRapids,
     /// Granite Rapids.
     GraniteRapids,
+    /// Fast cores of Alder Lake and Raptor Lake.
+    GoldenCove,
+    /// Small cores of these, and Alder Lake-N.
+    Gracemont,
     /// AMD Zen 2.
     Zen2,
     /// AMD Zen 3.
@@ -100,6 +104,15 @@ const SAPPHIRE_RAPIDS: Table = &[
     (Role::StoreStalls, Event::core("exe_activity.bound_on_stores", 0xa6, 0x40).at_least(2)),
 ];
 
+/// intel/perfmon ADL, small cores (Linux `pmu-events/arch/x86/alderlake`,
+/// `cpu_atom`). Their stalls on loads are told apart by who served them.
+const GRACEMONT: Table = &[
+    (Role::LoadStalls, Event::core("mem_bound_stalls.load", 0x34, 0x07)),
+    (Role::L3MissStalls, Event::core("mem_bound_stalls.load_dram_hit", 0x34, 0x04)),
+    (Role::LlcHitLoads, Event::core("mem_load_uops_retired.l3_hit", 0xd1, 0x04)),
+    (Role::LlcMissLoads, Event::core("mem_load_uops_retired.dram_hit", 0xd1, 0x80)),
+];
+
 /// Linux `pmu-events/arch/x86/amdzen2`. The two refill sources that are memory
 /// are counted together.
 const ZEN2: Table = &[
@@ -147,10 +160,18 @@ const ZEN5: Table = &[
 ];
 
 impl Model {
-    /// The family of a processor (perf's `mapfile.csv`).
+    /// The family of a processor's cores (perf's `mapfile.csv`), which on hybrid
+    /// ones depends on their kind.
     #[must_use]
-    pub fn of(identity: &Identity) -> Self {
+    pub fn of(identity: &Identity, kind: CoreKind) -> Self {
         match (identity.vendor, identity.family, identity.model) {
+            (Vendor::Intel, 6, 0x97 | 0x9a | 0xb7 | 0xba | 0xbf) => match kind {
+                CoreKind::Performance => Self::GoldenCove,
+                CoreKind::Efficient => Self::Gracemont,
+                // With the small cores switched off the others do not say.
+                CoreKind::Uniform => Self::GoldenCove,
+            },
+            (Vendor::Intel, 6, 0xbe) => Self::Gracemont,
             (Vendor::Intel, 6, 0x55) => Self::SkylakeServer,
             (Vendor::Intel, 6, 0x6a | 0x6c) => Self::IceLakeServer,
             (Vendor::Intel, 6, 0x8f | 0xcf) => Self::SapphireRapids,
@@ -167,7 +188,8 @@ impl Model {
         match self {
             Self::SkylakeServer => SKYLAKE_SERVER,
             Self::IceLakeServer => ICE_LAKE_SERVER,
-            Self::SapphireRapids | Self::GraniteRapids => SAPPHIRE_RAPIDS,
+            Self::SapphireRapids | Self::GraniteRapids | Self::GoldenCove => SAPPHIRE_RAPIDS,
+            Self::Gracemont => GRACEMONT,
             Self::Zen2 => ZEN2,
             Self::Zen3 => ZEN3,
             Self::Zen4 => ZEN4,

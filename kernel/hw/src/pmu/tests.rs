@@ -306,15 +306,18 @@ proptest! {
 
 #[test]
 fn models_are_those_of_perfs_map() {
-    let identity = |dump: &str| Inventory::read(&Dump::read(dump)).identity;
+    let model_of = |dump: &str| {
+        let inventory = Inventory::read(&Dump::read(dump));
+        Model::of(&inventory.identity, inventory.core_kind)
+    };
     for (dump, model) in [
         ("cpuid_rustcpuid/xeon_gold_6252.cpu0.txt", Model::SkylakeServer),
         ("cpuid_rustcpuid/ryzen_matisse.cpu0.txt", Model::Zen2),
         ("cpuid_libcpuid/amd-ryzen-7-5800x3d-8-core-processor.cpu0.txt", Model::Zen3),
         ("cpuid_libcpuid/amd-ryzen-7-7735hs-with-radeon-graphics.cpu0.txt", Model::Zen3),
-        ("cpuid_rustcpuid/i7_12700k.cpu0.txt", Model::Other),
+        ("cpuid_rustcpuid/i7_12700k.cpu0.txt", Model::GoldenCove),
     ] {
-        assert_eq!(Model::of(&identity(dump)), model, "{dump}");
+        assert_eq!(model_of(dump), model, "{dump}");
     }
-    assert_eq!(vec![Model::Other], [Model::of(&identity("cpuid_libcpuid/intel-atom-cpu-230.cpu0.txt"))]);
+    assert_eq!(vec![Model::Other], [model_of("cpuid_libcpuid/intel-atom-cpu-230.cpu0.txt")]);
 }

@@ -158,9 +158,12 @@ impl CounterBank {
                 (0x2E, 0x41) => Event::Misses,
                 _ => Event::None,
             },
-            Vendor::Amd => match select {
-                0x76 => Event::Cycles,
-                0xC0 => Event::Instructions,
+            // Fills from memory; what both halves of the first level missed in the second.
+            Vendor::Amd => match (select, unit) {
+                (0x76, _) => Event::Cycles,
+                (0xC0, _) => Event::Instructions,
+                (0x43, 0x48) => Event::Misses,
+                (0x64, 0x09) => Event::References,
                 _ => Event::None,
             },
         }

@@ -11,7 +11,7 @@ impl Builder {
     pub(super) fn counters<L: Leaf + ?Sized>(&mut self, reader: &Reader<'_, L>, inventory: &Inventory) {
         let identity = &inventory.identity;
         let pmu = Pmu::read(reader, identity.vendor, identity.family, inventory.features);
-        let model = Model::of(identity);
+        let model = Model::of(identity, inventory.core_kind);
         let Some(pmu) = pmu else {
             self.section("counters", Value::Null);
             self.fallback("no performance counters: the monitor counts in software, with less confidence");
