@@ -12,7 +12,7 @@ use umbra_ramdisk::Mode;
 
 use crate::boot::{bandwidth, ramdisk};
 use crate::cells::ControlCell;
-use crate::hardware::confine;
+use crate::hardware::{calibrate, confine, hold};
 use crate::machine::{self, Machine};
 use crate::shell::Shell;
 use crate::spawn::SpawnError;
@@ -77,6 +77,7 @@ extern "sysv64" fn main(_slot: u64) -> ! {
     if let Err(error) = create_tasks() {
         log_line!(Error, "first-class: {error}");
     }
+    calibrate::at_boot();
     set_ticking(true);
     match config.mode {
         Mode::Test => selftest::run(config.case),
@@ -100,6 +101,7 @@ extern "sysv64" fn main(_slot: u64) -> ! {
         recolour::look(now_ns);
         stop::look(now_ns);
         watch::look(now_ns);
+        hold::look(now_ns);
         shell.poll(now_ns);
         if let Some(scale) = shell.wants_job() {
             job.start_scale(scale, &mut shell);

@@ -24,8 +24,8 @@ pub use nearest::nearest;
 pub use spec::{Flag, Group, Need, Positional, Spec, Syntax};
 pub use table::{SPECS, find};
 pub use words::{
-    DivideVerb, JobScale, Level, MemVerb, Mode, PmuVerb, ProfileVerb, QuarantineVerb, Role, RoleSet,
-    ShadowVerb,
+    BandwidthVerb, DivideVerb, JobScale, Level, MemVerb, Mode, PmuVerb, ProfileVerb, QuarantineVerb, Role,
+    RoleSet, ShadowVerb,
 };
 
 use value::{Value, Values};

@@ -7,6 +7,7 @@
 //! chapter 20; AMD APM volume 2, section 13.2; event encodings from
 //! intel/perfmon and Linux `tools/perf/pmu-events`.
 
+mod alarm;
 mod arithmetic;
 mod assign;
 mod capabilities;
@@ -20,6 +21,7 @@ mod select;
 #[cfg(test)]
 mod tests;
 
+pub use alarm::Alarm;
 pub use arithmetic::{Scaled, delta, preload, scale};
 pub use assign::{Group, MAX_EVENTS, assign};
 pub use capabilities::{Design, L3Counters, Pmu};

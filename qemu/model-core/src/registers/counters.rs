@@ -1,7 +1,8 @@
 //! The performance counters of one thread.
 //!
 //! Events: cycles (also as reference cycles: the clock never changes),
-//! instructions, references to and misses of the shared level. An event that
+//! instructions, references to and misses of the shared level (on AMD's core
+//! counters the former alone, as misses of the second level). An event that
 //! the model does not have counts nothing, as on a machine where it never
 //! happens; so does one with a counter mask, inversion or edge detection.
 //! Privilege is not told apart: a counter counts when it is on for either.
@@ -158,9 +159,11 @@ impl CounterBank {
                 (0x2E, 0x41) => Event::Misses,
                 _ => Event::None,
             },
-            Vendor::Amd => match select {
-                0x76 => Event::Cycles,
-                0xC0 => Event::Instructions,
+            Vendor::Amd => match (select, unit) {
+                (0x76, _) => Event::Cycles,
+                (0xC0, _) => Event::Instructions,
+                // Requests of the core for data that missed its second level.
+                (0x64, unit) if unit & 8 != 0 => Event::References,
                 _ => Event::None,
             },
         }
