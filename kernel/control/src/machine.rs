@@ -189,7 +189,7 @@ pub trait Topology {
 /// What second-class tasks may take while a quarantine holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// Ways of the last-level cache, at least 1.
+    /// Ways of the last-level cache; 0 where they cannot be divided.
     pub ways: u8,
     /// Percent of the memory bandwidth, 1 to 100.
     pub percent: u8,
@@ -274,7 +274,7 @@ pub enum Refusal {
     Busy,
     /// The last core that could run second-class tasks, and some must run.
     LastCore,
-    /// The machine cannot divide its cache.
+    /// The machine can divide neither cache nor bandwidth.
     Absent,
 }
 

@@ -13,6 +13,7 @@
 extern crate std;
 
 pub mod acpi;
+pub mod bandwidth;
 pub mod bus;
 pub mod cpuid;
 pub mod msr;

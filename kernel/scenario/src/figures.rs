@@ -192,8 +192,8 @@ fn shadow_cost(cost: &ShadowCost) -> Option<u32> {
 }
 
 fn total(actions: &Actions) -> u64 {
-    let Actions { pause, resume, migrate, dedicate, share, refused: _ } = *actions;
-    [pause, resume, migrate, dedicate, share].into_iter().map(u64::from).sum()
+    let Actions { pause, resume, migrate, dedicate, share, confine, unconfine, refused: _ } = *actions;
+    [pause, resume, migrate, dedicate, share, confine, unconfine].into_iter().map(u64::from).sum()
 }
 
 #[cfg(test)]

@@ -129,6 +129,10 @@ pub struct Actions {
     pub dedicate: u32,
     /// Cores given back.
     pub share: u32,
+    /// Second-class tasks confined to a share of cache and bandwidth.
+    pub confine: u32,
+    /// Shares given back.
+    pub unconfine: u32,
     /// Actions that the machine would not take.
     pub refused: u32,
 }

@@ -11,7 +11,7 @@ use umbra_ramdisk::Mode;
 
 use crate::boot::{bandwidth, ramdisk};
 use crate::cells::ControlCell;
-use crate::hardware::confine;
+use crate::hardware::{calibrate, confine, hold};
 use crate::machine::{self, Machine};
 use crate::shell::Shell;
 use crate::spawn::SpawnError;
@@ -76,6 +76,7 @@ extern "sysv64" fn main(_slot: u64) -> ! {
     if let Err(error) = create_tasks() {
         log_line!(Error, "first-class: {error}");
     }
+    calibrate::at_boot();
     set_ticking(true);
     match config.mode {
         Mode::Test => selftest::run(config.case),
@@ -99,6 +100,7 @@ extern "sysv64" fn main(_slot: u64) -> ! {
         recolour::look(now_ns);
         stop::look(now_ns);
         watch::look(now_ns);
+        hold::look(now_ns);
         shell.poll(now_ns);
         if let Some(scale) = shell.wants_job() {
             job.start_scale(scale, &mut shell);

@@ -389,6 +389,8 @@ impl Rig for KernelRig<'_> {
                 migrate: actions.migrated,
                 dedicate: actions.dedicated,
                 share: actions.shared,
+                confine: actions.confined,
+                unconfine: actions.unconfined,
                 refused: stats.refusals,
             },
         }

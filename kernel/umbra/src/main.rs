@@ -86,6 +86,7 @@ fn kernel_main(info: &'static mut BootInfo) -> ! {
             exception: faults::on_exception,
             timer: schedule::on_timer,
             doorbell: schedule::on_doorbell,
+            counters: schedule::on_counters,
         });
     }
     cores::enter(core);

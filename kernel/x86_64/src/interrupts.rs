@@ -21,6 +21,8 @@ pub mod vector {
     pub const DOORBELL: u8 = 0x41;
     /// Local APIC error.
     pub const ERROR: u8 = 0x42;
+    /// A performance counter overflowed.
+    pub const COUNTERS: u8 = 0x43;
     /// Spurious interrupt (low four bits set, as old APICs want it).
     pub const SPURIOUS: u8 = 0xFF;
 }
@@ -88,6 +90,8 @@ pub struct Handlers {
     pub timer: extern "sysv64" fn(),
     /// Doorbell interrupt.
     pub doorbell: extern "sysv64" fn(),
+    /// Overflow of a performance counter.
+    pub counters: extern "sysv64" fn(),
 }
 
 /// Written once by [`install`], before anything reads it.
@@ -165,9 +169,11 @@ pub unsafe fn install(handlers: Handlers) {
     for gate in table.iter_mut().skip(EXCEPTIONS.len()) {
         *gate = Gate::new(ignore as *const () as u64, None);
     }
-    for (number, stub) in
-        [(vector::TIMER, timer_entry as *const ()), (vector::DOORBELL, doorbell_entry as *const ())]
-    {
+    for (number, stub) in [
+        (vector::TIMER, timer_entry as *const ()),
+        (vector::DOORBELL, doorbell_entry as *const ()),
+        (vector::COUNTERS, counters_entry as *const ()),
+    ] {
         table[usize::from(number)] = Gate::new(stub as u64, None);
     }
 }
@@ -199,6 +205,10 @@ extern "sysv64" fn on_timer() {
 
 extern "sysv64" fn on_doorbell() {
     (handlers().doorbell)();
+}
+
+extern "sysv64" fn on_counters() {
+    (handlers().counters)();
 }
 
 /// Common tail of the exception stubs: vector and error code are pushed.
@@ -283,6 +293,7 @@ macro_rules! interrupt {
 
 interrupt!(timer_entry, on_timer);
 interrupt!(doorbell_entry, on_doorbell);
+interrupt!(counters_entry, on_counters);
 
 /// Spurious and unexpected vectors: no acknowledgement (SDM vol. 3A 11.9).
 #[unsafe(naked)]

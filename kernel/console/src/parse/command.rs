@@ -1,8 +1,8 @@
 //! The commands as values. Printing one gives a line that parses to it again.
 
 use super::{
-    DivideVerb, JobScale, Level, MemVerb, Mode, PmuVerb, ProfileVerb, QuarantineVerb, RoleSet, ShadowVerb,
-    Spec, TraceVerb, value::number,
+    BandwidthVerb, DivideVerb, JobScale, Level, MemVerb, Mode, PmuVerb, ProfileVerb, QuarantineVerb, RoleSet,
+    ShadowVerb, Spec, TraceVerb, value::number,
 };
 use core::fmt::{self, Display, Formatter};
 
@@ -34,7 +34,7 @@ pub enum Command<'a> {
     Topo,
     Pmu { verb: PmuVerb, events: Option<&'a str>, core: Option<u8>, task: Option<u16> },
     Cat { verb: DivideVerb, settings: Option<&'a str>, class: Option<u8> },
-    Mba { verb: DivideVerb, settings: Option<&'a str>, class: Option<u8> },
+    Mba { verb: BandwidthVerb, settings: Option<&'a str>, class: Option<u8> },
     Mon,
     Log { count: Option<u16>, level: Option<Level> },
     Trace { verb: TraceVerb },
@@ -167,11 +167,8 @@ impl Display for Command<'_> {
                 flag(f, "-C", core)?;
                 flag(f, "-t", task)
             }
-            Self::Cat { verb, settings, class } | Self::Mba { verb, settings, class } => {
-                write!(f, " {verb}")?;
-                optional(f, settings)?;
-                flag(f, "-c", class)
-            }
+            Self::Cat { verb, settings, class } => divide(f, verb, settings, class),
+            Self::Mba { verb, settings, class } => divide(f, verb, settings, class),
             Self::Mem { what } => what.fmt(f),
             Self::Query { text } => write!(f, " {text}"),
             Self::Job { scale } => optional(f, scale),
@@ -184,6 +181,17 @@ impl Display for Command<'_> {
 
 fn optional(f: &mut Formatter<'_>, argument: Option<impl Display>) -> fmt::Result {
     argument.map_or(Ok(()), |argument| write!(f, " {argument}"))
+}
+
+fn divide(
+    f: &mut Formatter<'_>,
+    verb: impl Display,
+    settings: Option<&str>,
+    class: Option<u8>,
+) -> fmt::Result {
+    write!(f, " {verb}")?;
+    optional(f, settings)?;
+    flag(f, "-c", class)
 }
 
 fn flag(f: &mut Formatter<'_>, name: &str, argument: Option<impl Display>) -> fmt::Result {

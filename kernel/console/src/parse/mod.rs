@@ -24,8 +24,8 @@ pub use nearest::nearest;
 pub use spec::{Flag, Group, Need, Positional, Spec, Syntax};
 pub use table::{SPECS, find};
 pub use words::{
-    DivideVerb, JobScale, Level, MemVerb, Mode, PmuVerb, ProfileVerb, QuarantineVerb, Role, RoleSet,
-    ShadowVerb, TraceVerb,
+    BandwidthVerb, DivideVerb, JobScale, Level, MemVerb, Mode, PmuVerb, ProfileVerb, QuarantineVerb, Role,
+    RoleSet, ShadowVerb, TraceVerb,
 };
 
 use value::{Value, Values};

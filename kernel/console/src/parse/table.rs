@@ -1,8 +1,8 @@
 //! Every command, once.
 
 use super::{
-    Command, DivideVerb, Flag, Group, JobScale, Kind, MemVerb, Memory, Mode, Need, PmuVerb, Positional,
-    ProfileVerb, QuarantineVerb, RoleChange, ShadowVerb, Spec, TraceVerb,
+    BandwidthVerb, Command, DivideVerb, Flag, Group, JobScale, Kind, MemVerb, Memory, Mode, Need, PmuVerb,
+    Positional, ProfileVerb, QuarantineVerb, RoleChange, ShadowVerb, Spec, TraceVerb,
 };
 
 const CORE: Kind = Kind::Core;
@@ -134,12 +134,12 @@ pub static SPECS: [Spec; 37] = [
         ..plain("cat", Group::Hardware)
     },
     Spec {
-        summary: "memory bandwidth that each class may take: show or set",
-        example: "mba set mba:1=30",
-        positionals: &[optional(Kind::Word(&DivideVerb::NAMES)), SETTINGS],
+        summary: "memory bandwidth of each class, and holding second-class tasks to some",
+        example: "mba set 1=4000MBps",
+        positionals: &[optional(Kind::Word(&BandwidthVerb::NAMES)), SETTINGS],
         flags: &[flag("-c", CLASS)],
         build: |values| {
-            let verb = values.word(0).and_then(DivideVerb::read).unwrap_or(DivideVerb::Show);
+            let verb = values.word(0).and_then(BandwidthVerb::read).unwrap_or(BandwidthVerb::Show);
             Some(Command::Mba { verb, settings: values.name(1), class: values.flag_number(0) })
         },
         ..plain("mba", Group::Hardware)

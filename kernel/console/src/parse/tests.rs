@@ -86,7 +86,10 @@ fn hardware_commands_take_events_and_settings() {
         Command::Pmu { verb: PmuVerb::Stat, events: Some("cycles,r412e:u"), core: Some(3), task: Some(9) }
     );
     assert_eq!(only("pmu"), Command::Pmu { verb: PmuVerb::List, events: None, core: None, task: None });
-    assert_eq!(only("mba"), Command::Mba { verb: DivideVerb::Show, settings: None, class: None });
+    assert_eq!(only("mba"), Command::Mba { verb: BandwidthVerb::Show, settings: None, class: None });
+    let settings = Some("1=4000MBps");
+    assert_eq!(only("mba set 1=4000MBps"), Command::Mba { verb: BandwidthVerb::Set, settings, class: None });
+    assert_eq!(only("mba free"), Command::Mba { verb: BandwidthVerb::Free, settings: None, class: None });
     assert_eq!(
         error("pmu stat"),
         "pmu: EVENT[,EVENT] is missing; expected: pmu [list|stat EVENT[,EVENT]] [-C CORE] [-t TASK]"
@@ -236,7 +239,12 @@ fn any_command() -> impl Strategy<Value = Command<'static>> {
         (any::<[bool; 2]>(), option::of(0..=127u8)).prop_map(|([cat, set], class)| {
             let verb = if set { DivideVerb::Set } else { DivideVerb::Show };
             let settings = set.then_some("\"L3:0=f;1=f\"");
-            if cat { Command::Cat { verb, settings, class } } else { Command::Mba { verb, settings, class } }
+            let bandwidth = if set { BandwidthVerb::Set } else { BandwidthVerb::Loop };
+            if cat {
+                Command::Cat { verb, settings, class }
+            } else {
+                Command::Mba { verb: bandwidth, settings, class }
+            }
         }),
         any::<u16>().prop_map(|task| Command::Mem { what: Memory::Show { task } }),
         (any::<u16>(), prop::sample::select(&["0", "4-8,10", "99-1"][..]))

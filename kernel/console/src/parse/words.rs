@@ -139,7 +139,29 @@ words! {
 }
 
 words! {
-    /// What `cat` and `mba` do.
+    /// What `mba` does.
+    BandwidthVerb {
+        /// Prints what every class has, and what second-class tasks are held to.
+        Show = "show",
+        /// Changes it.
+        Set = "set",
+        /// Holds second-class tasks to nothing any more.
+        Free = "free",
+        /// Measures what each throttle value leaves.
+        Calibrate = "calibrate",
+        /// Holds by the best way there is.
+        Auto = "auto",
+        /// Holds by a closed loop on the bandwidth monitor.
+        Loop = "loop",
+        /// Holds by a limit that is set once.
+        Limit = "limit",
+        /// Holds by rations of misses.
+        Ration = "ration",
+    }
+}
+
+words! {
+    /// What `cat` does.
     DivideVerb {
         /// Prints what every class has.
         Show = "show",

@@ -11,19 +11,19 @@ use crate::machine::{Action, Share, Shares};
 /// nothing or the demand needs nothing.
 #[must_use]
 pub fn confinement(demand: &Compact, shares: Shares) -> Option<Step> {
-    if shares.ways < 2 {
-        return None;
-    }
     let ways = u64::from(shares.ways);
     let needed = (u64::from(demand.cache.min(ONE)) * ways).div_ceil(u64::from(ONE));
     let traffic = demand.read.saturating_add(demand.write).min(ONE);
     let needed_percent = (u64::from(traffic) * 100).div_ceil(u64::from(ONE));
-    let left = u8::try_from(ways.saturating_sub(needed).max(1)).unwrap_or(1);
+    let left = match shares.ways {
+        0 | 1 => 0,
+        _ => u8::try_from(ways.saturating_sub(needed).max(1)).unwrap_or(1),
+    };
     let percent = match shares.least_percent {
         0 => 100,
         least => u8::try_from(100u64.saturating_sub(needed_percent)).unwrap_or(100).max(least),
     };
-    if left == shares.ways && percent == 100 {
+    if (left == 0 || left == shares.ways) && percent == 100 {
         return None;
     }
     let action = Action::Confine(Share { ways: left, percent });
@@ -57,7 +57,9 @@ mod tests {
         assert_eq!(share(ONE, ONE, ONE, both), Some((1, 10)), "something always stays");
         assert_eq!(share(0, 0, 0, both), None);
         assert_eq!(share(ONE / 2, ONE / 2, 0, Shares { ways: 20, least_percent: 0 }), Some((10, 100)));
-        assert_eq!(share(ONE, ONE, 0, Shares { ways: 1, least_percent: 10 }), None);
+        let bandwidth = Shares { ways: 1, least_percent: 10 };
+        assert_eq!(share(ONE, ONE / 4, 0, bandwidth), Some((0, 75)), "one way cannot be divided");
+        assert_eq!(share(ONE, 0, 0, bandwidth), None);
         assert_eq!(share(ONE, ONE, 0, Shares::default()), None);
     }
 
@@ -67,7 +69,8 @@ mod tests {
             cache: u32, read: u32, write: u32, ways: u8, least_percent in 0u8..=100,
         ) {
             if let Some((left, percent)) = share(cache, read, write, Shares { ways, least_percent }) {
-                prop_assert!((1..=ways).contains(&left));
+                let possible = if ways < 2 { 0..=0 } else { 1..=ways };
+                prop_assert!(possible.contains(&left));
                 prop_assert!((least_percent.max(1)..=100).contains(&percent));
             }
         }

@@ -41,6 +41,9 @@ pub enum What {
     Bandwidth,
     /// Slow-memory bandwidth.
     SlowBandwidth,
+    /// Memory bandwidth in 10⁶ bytes per second, written with `MBps` after the
+    /// number.
+    BandwidthMbps,
 }
 
 /// Caches, packages or dies that a setting is for, one bit each from 0 to 63.

@@ -4,7 +4,8 @@ use core::fmt;
 
 /// Reads what `pqos -e` takes: settings separated by `;`, each
 /// `llc|l2|mba|smba[@ids]:class[c|d]=value`. Ids are numbers and ranges
-/// separated by commas. Without `@` a setting is for all of them.
+/// separated by commas. Without `@` a setting is for all of them. A bandwidth
+/// may be absolute: `mba:1=4000MBps`.
 ///
 /// # Errors
 /// The first place where something else was expected.
@@ -52,7 +53,13 @@ fn setting(text: &mut Text<'_>) -> Result<Setting, NotationError> {
     text.expect("=", "=")?;
     let expected =
         if matches!(what, What::L3(_) | What::L2(_)) { "a mask such as 0xf" } else { "a bandwidth" };
-    Ok(Setting { what, domains, class: Some(class), value: text.number(expected)? })
+    let value = text.number(expected)?;
+    Ok(Setting { what: absolute(text, what), domains, class: Some(class), value })
+}
+
+/// What is set when the unit after the number says that it is absolute.
+pub(super) fn absolute(text: &mut Text<'_>, what: What) -> What {
+    if what == What::Bandwidth && text.take("MBps") { What::BandwidthMbps } else { what }
 }
 
 fn kind(text: &mut Text<'_>) -> Result<What, NotationError> {
@@ -111,7 +118,7 @@ fn print(setting: &Setting, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     let (name, part) = match setting.what {
         What::L3(part) => ("llc", part),
         What::L2(part) => ("l2", part),
-        What::Bandwidth => ("mba", Part::Both),
+        What::Bandwidth | What::BandwidthMbps => ("mba", Part::Both),
         What::SlowBandwidth => ("smba", Part::Both),
     };
     out.write_str(name)?;
@@ -127,6 +134,7 @@ fn print(setting: &Setting, out: &mut fmt::Formatter<'_>) -> fmt::Result {
     match setting.what {
         What::L3(_) | What::L2(_) => write!(out, "{:#x}", setting.value),
         What::Bandwidth | What::SlowBandwidth => write!(out, "{}", setting.value),
+        What::BandwidthMbps => write!(out, "{}MBps", setting.value),
     }
 }
 

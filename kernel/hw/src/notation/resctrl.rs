@@ -1,9 +1,12 @@
-use super::{Domains, NotationError, Setting, Settings, What, pqos::domain, text::Text};
+use super::pqos::{absolute, domain};
+use super::{Domains, NotationError, Setting, Settings, What, text::Text};
 use crate::rdt::Part;
 use core::fmt;
 
 /// Reads a line of a resctrl schemata file: `L3:0=f;1=f`, `L3CODE:0=f`, `MB:0=50`.
-/// Masks are hexadecimal without `0x`, bandwidths decimal.
+/// Masks are hexadecimal without `0x`, bandwidths decimal. resctrl takes MBps
+/// when it was mounted with `mba_MBps`; there is nothing to mount here, so the
+/// unit is written: `MB:0=4000MBps`. All bandwidths of a line have the same.
 ///
 /// # Errors
 /// The first place where something else was expected.
@@ -11,7 +14,7 @@ pub fn parse_schemata(line: &str) -> Result<Settings, NotationError> {
     let mut text = Text::new(line);
     let mut settings = Settings::new();
     text.skip_blanks();
-    let what = resource(&mut text)?;
+    let named = resource(&mut text)?;
     text.skip_blanks();
     text.expect(":", ":")?;
     loop {
@@ -19,11 +22,15 @@ pub fn parse_schemata(line: &str) -> Result<Settings, NotationError> {
         let before = text;
         let domains = Domains(1 << domain(&mut text)?);
         text.expect("=", "=")?;
-        let value = if matches!(what, What::L3(_) | What::L2(_)) {
+        let value = if matches!(named, What::L3(_) | What::L2(_)) {
             text.hexadecimal("a mask in hexadecimal, without 0x")?
         } else {
             text.number("a bandwidth")?
         };
+        let what = absolute(&mut text, named);
+        if settings.first().is_some_and(|first: &Setting| first.what != what) {
+            return Err(text.error("the same unit everywhere"));
+        }
         if settings.iter().any(|known: &Setting| known.domains == domains) {
             return Err(before.error("each cache once"));
         }
@@ -63,7 +70,8 @@ pub struct Schemata<'s>(pub &'s [Setting]);
 impl fmt::Display for Schemata<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(what) = self.0.first().map(|setting| setting.what) else { return Ok(()) };
-        let name = NAMES.iter().find(|(_, known)| *known == what).map_or("", |(name, _)| name);
+        let kind = if what == What::BandwidthMbps { What::Bandwidth } else { what };
+        let name = NAMES.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name);
         let mut separator = ":";
         out.write_str(name)?;
         for setting in self.0.iter().filter(|setting| setting.what == what) {
@@ -72,6 +80,7 @@ impl fmt::Display for Schemata<'_> {
                 match what {
                     What::L3(_) | What::L2(_) => write!(out, "{:x}", setting.value)?,
                     What::Bandwidth | What::SlowBandwidth => write!(out, "{}", setting.value)?,
+                    What::BandwidthMbps => write!(out, "{}MBps", setting.value)?,
                 }
                 separator = ";";
             }

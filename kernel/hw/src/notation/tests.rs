@@ -80,9 +80,21 @@ fn colour_lists_are_xens() {
     assert_eq!((list.count(), list.has(6), list.has(3)), (6, true, false));
 }
 
+#[test]
+fn absolute_bandwidths_have_their_unit() {
+    let absolute = parse_pqos("mba:1=4000MBps").unwrap();
+    assert_eq!((absolute[0].what, absolute[0].value), (What::BandwidthMbps, 4000));
+    let line = "MB:0=4000MBps;1=1000MBps";
+    assert_eq!(Schemata(&parse_schemata(line).unwrap()).to_string(), line);
+    for line in ["MB:0=4000MBps;1=50", "MB:0=50;1=50MBps", "MB:0=4000MB", "SMBA:0=1MBps", "L3:0=1MBps"] {
+        assert!(parse_schemata(line).is_err(), "{line}");
+    }
+    assert!(parse_pqos("llc:1=0xfMBps").is_err() && parse_pqos("smba:1=8MBps").is_err());
+}
+
 fn any_line() -> impl Strategy<Value = std::string::String> {
     prop_oneof![
-        "[a-z0-9@:=;,x-]{0,40}",
+        "[a-zMBps0-9@:=;,x-]{0,40}",
         "(llc|l2|mba|L3|MB)[@0-9,:-]{0,8}[:=0-9a-fx;]{0,20}",
         any::<std::string::String>(),
     ]
@@ -96,11 +108,12 @@ proptest! {
 
     #[test]
     fn what_is_printed_is_read_back(
-        class in any::<u32>(), value in any::<u64>(), domains in 1..u64::MAX, kind in 0..8usize,
+        class in any::<u32>(), value in any::<u64>(), domains in 1..u64::MAX, kind in 0..9usize,
     ) {
         let kinds = [
             What::L3(Part::Both), What::L3(Part::Code), What::L3(Part::Data), What::L2(Part::Both),
             What::L2(Part::Code), What::L2(Part::Data), What::Bandwidth, What::SlowBandwidth,
+            What::BandwidthMbps,
         ];
         let setting = Setting { what: kinds[kind], domains: Domains(domains), class: Some(class), value };
         let read = parse_pqos(&format!("{}", Pqos(&[setting]))).unwrap();

@@ -7,6 +7,7 @@
 //! chapter 20; AMD APM volume 2, section 13.2; event encodings from
 //! intel/perfmon and Linux `tools/perf/pmu-events`.
 
+mod alarm;
 mod arithmetic;
 mod assign;
 mod capabilities;
@@ -23,6 +24,7 @@ mod tests;
 #[cfg(test)]
 mod tests_kinds;
 
+pub use alarm::Alarm;
 pub use arithmetic::{Scaled, delta, preload, scale};
 pub use assign::{Group, MAX_EVENTS, assign};
 pub use capabilities::{Design, L3Counters, Pmu};

@@ -25,7 +25,7 @@ mod tests;
 
 pub use bandwidth::{AbsoluteLimit, Mba, Rounding};
 pub use capabilities::{Allocation, Monitoring, Rdt};
-pub use confine::Confinement;
+pub use confine::{Confinement, Limit};
 pub use encoding::{Association, QmEvent, qm_event_select};
 pub use mask::MaskRules;
 pub use monitor::{QmReading, bytes, chunks_between, max_interval_ms};

@@ -73,6 +73,19 @@ impl<'r> Session<'r> {
         Ok(throttle)
     }
 
+    /// Sets the throttle value of a class, rounded down to one that the processor
+    /// has; the value that was set is returned.
+    ///
+    /// # Errors
+    /// Says why nothing was changed.
+    pub fn set_throttle(&mut self, bus: &mut impl Bus, class: u32, throttle: u32) -> Result<u32, Refusal> {
+        let mba = self.rdt.mba.ok_or(Refusal::Absent("memory bandwidth allocation"))?;
+        let throttle = mba.round_throttle(throttle)?;
+        let register = self.register(Resource::Bandwidth, Part::Both, class)?;
+        self.write(bus, register, u64::from(throttle))?;
+        Ok(throttle)
+    }
+
     /// Limits a class's bandwidth in units of 1/8 GB/s (AMD), to ordinary or to
     /// slow memory.
     ///

@@ -263,58 +263,71 @@ fn any_division() -> impl Strategy<Value = Rdt> {
         classes,
         per_thread: false,
     });
-    (proptest::option::of(cache), proptest::option::of(throttle)).prop_map(|(l3, mba)| Rdt {
-        l3,
-        mba,
-        ..Rdt::default()
-    })
+    let limit = (1u8..=12, 1u32..=16).prop_map(|(bits, classes)| AbsoluteLimit { bits, classes });
+    let any = (proptest::option::of(cache), proptest::option::of(throttle), proptest::option::of(limit));
+    any.prop_map(|(l3, mba, bandwidth)| Rdt { l3, mba, bandwidth, ..Rdt::default() })
 }
 
 #[test]
-fn a_class_is_confined_to_the_lowest_ways_and_to_no_less_bandwidth_than_asked() {
+fn a_class_is_confined_to_the_lowest_ways_and_to_a_throttle() {
     let rdt = xeon();
     let mut bus = StrictBus::new(Machine { rdt, ..Machine::default() });
     let mut confinement = Confinement::new(&rdt, 1);
-    confinement.set(&mut bus, 4, 35).unwrap();
+    confinement.set_ways(&mut bus, Some(4)).unwrap();
+    confinement.set_limit(&mut bus, Some(Limit::Throttle(65))).unwrap();
     assert_eq!(bus.log(), [(msr::L3_MASK + 1, 0xf), (msr::MBA_THROTTLE + 1, 60)]);
-    assert_eq!(confinement.set(&mut bus, 12, 35), Err(Refusal::MaskTooLong { mask: 0xfff, length: 11 }));
+    let refused = confinement.set_ways(&mut bus, Some(12));
+    assert_eq!(refused, Err(Refusal::MaskTooLong { mask: 0xfff, length: 11 }));
+    assert_eq!((bus.read(msr::L3_MASK + 1), bus.read(msr::MBA_THROTTLE + 1)), (Ok(0x7ff), Ok(60)));
+    confinement.set_limit(&mut bus, None).unwrap();
+    assert_eq!(bus.read(msr::MBA_THROTTLE + 1), Ok(0));
     assert!(confinement.is_lifted());
-    assert_eq!((bus.read(msr::L3_MASK + 1), bus.read(msr::MBA_THROTTLE + 1)), (Ok(0x7ff), Ok(0)));
+    let absent = confinement.set_limit(&mut bus, Some(Limit::Eighths(8)));
+    assert_eq!(absent, Err(Refusal::Absent("bandwidth limits")));
 }
 
 proptest! {
     #[test]
     fn confining_never_faults_and_leaves_nothing_behind(
         rdt in any_division(), class in 0u32..20, former in 1u8..=32,
-        steps in prop::collection::vec(proptest::option::of((0u8..40, 0u8..=120)), 0..12),
+        steps in prop::collection::vec((0u8..5, 0u32..5000), 0..16),
     ) {
         let mut bus = StrictBus::new(Machine { rdt, ..Machine::default() });
         // Somebody else had divided the cache before.
         if let Some(mask) = rdt.l3.and_then(|l3| l3.rules.ways(0, former)) {
             let _ = Session::new(&rdt).set_mask(&mut bus, Resource::L3, Part::Both, class, mask);
         }
-        let registers = |bus: &StrictBus| {
+        let registers = |bus: &StrictBus, of: fn(u32) -> bool| {
             // One that was never written is zero too.
-            let mut all: Vec<_> = bus.registers().filter(|(_, value)| *value != 0).collect();
+            let mut all: Vec<_> =
+                bus.registers().filter(|(register, value)| *value != 0 && of(*register)).collect();
             all.sort_unstable();
             all
         };
-        let before = registers(&bus);
+        let is_mask = |register: u32| (msr::L3_MASK..msr::L3_MASK + 128).contains(&register);
+        let is_limit = |register: u32| !(msr::L3_MASK..msr::L3_MASK + 128).contains(&register);
+        let before = (registers(&bus, is_mask), registers(&bus, is_limit));
         let mut confinement = Confinement::new(&rdt, class);
-        for step in steps {
+        for (step, amount) in steps {
+            let ways = u8::try_from(amount % 40).unwrap_or(0);
             match step {
-                Some((ways, percent)) => {
-                    let refused = confinement.set(&mut bus, ways, percent).is_err();
-                    prop_assert!(!refused || registers(&bus) == before);
+                0 => prop_assert!(
+                    confinement.set_ways(&mut bus, Some(ways)).is_ok() || registers(&bus, is_mask) == before.0
+                ),
+                1 | 2 => {
+                    let limit = if step == 1 { Limit::Throttle(amount) } else { Limit::Eighths(amount) };
+                    let refused = confinement.set_limit(&mut bus, Some(limit)).is_err();
+                    prop_assert!(!refused || registers(&bus, is_limit) == before.1);
                 }
-                None => prop_assert_eq!(confinement.lift(&mut bus), Ok(())),
+                3 => prop_assert_eq!(confinement.set_ways(&mut bus, None), Ok(())),
+                _ => prop_assert_eq!(confinement.set_limit(&mut bus, None), Ok(())),
             }
         }
-        prop_assert_eq!(confinement.lift(&mut bus), Ok(()));
+        prop_assert_eq!(confinement.set_ways(&mut bus, None), Ok(()));
+        prop_assert_eq!(confinement.set_limit(&mut bus, None), Ok(()));
         prop_assert!(confinement.is_lifted());
-        prop_assert_eq!(registers(&bus), before);
+        prop_assert_eq!((registers(&bus, is_mask), registers(&bus, is_limit)), before);
         prop_assert_eq!(bus.faults(), 0);
-        let masks = msr::L3_MASK..msr::L3_MASK + 32;
-        prop_assert!(bus.log().iter().all(|(register, value)| !masks.contains(register) || *value != 0));
+        prop_assert!(bus.log().iter().all(|(register, value)| !is_mask(*register) || *value != 0));
     }
 }

@@ -184,13 +184,15 @@ fn line(stats: &LineStats, o: &mut Object<'_>) -> Result {
     o.number("mirrored_cycles", mirrored_cycles)?;
     o.known("shadow_instructions", shadow_instructions)?;
     o.known("mirrored_instructions", mirrored_instructions)?;
-    let Actions { pause, resume, migrate, dedicate, share, refused } = stats.actions;
+    let Actions { pause, resume, migrate, dedicate, share, confine, unconfine, refused } = stats.actions;
     o.object("actions_by_kind", |o| {
         o.number("pause", pause)?;
         o.number("resume", resume)?;
         o.number("migrate", migrate)?;
         o.number("dedicate", dedicate)?;
         o.number("share", share)?;
+        o.number("confine", confine)?;
+        o.number("unconfine", unconfine)?;
         o.number("refused", refused)
     })
 }

@@ -216,10 +216,11 @@ fn accounts(results: &Results, sink: &mut dyn Write) -> fmt::Result {
         if figures.actions > 0 || actions.refused > 0 {
             let (pause, resume, migrate) = (actions.pause, actions.resume, actions.migrate);
             let (dedicate, share, refused) = (actions.dedicate, actions.share, actions.refused);
+            let (confine, unconfine) = (actions.confine, actions.unconfine);
             writeln!(
                 sink,
                 "{name} actions: pause {pause}, resume {resume}, migrate {migrate}, dedicate {dedicate}, \
-                 share {share}; refused {refused}"
+                 share {share}, confine {confine}, unconfine {unconfine}; refused {refused}"
             )?;
             any = true;
         }

@@ -102,6 +102,7 @@ pub struct RunQueue {
     lanes: [IndexHeap<MAX_TASKS>; LANES],
     entries: [Entry; MAX_TASKS],
     rule: FirstClassRule,
+    second_class_waits: bool,
     slice_cycles: u64,
     arrivals: u64,
     /// Who was picked last, and when.
@@ -118,6 +119,7 @@ impl RunQueue {
             lanes: [const { IndexHeap::new() }; LANES],
             entries: [entry; MAX_TASKS],
             rule: FirstClassRule::RunToCompletion,
+            second_class_waits: false,
             slice_cycles,
             arrivals: 0,
             picked: None,
@@ -158,12 +160,20 @@ impl RunQueue {
         }
     }
 
-    /// Who runs next, none for idle; begins a slice. O(1).
+    /// Who runs next, none for idle; begins a slice. O(1), and O(n) of the
+    /// second-class lane while second-class tasks wait.
     pub fn pick(&mut self, now: u64) -> Option<TaskIndex> {
-        let next =
-            self.lanes.iter().find_map(IndexHeap::first).map(|(member, _)| TaskIndex(u16::from(member)));
+        let higher = self.lanes[..SECOND].iter().find_map(IndexHeap::first);
+        let next = higher.or_else(|| self.first_of_last_lane());
+        let next = next.map(|(member, _)| TaskIndex(u16::from(member)));
         self.picked = next.map(|task| (task, now));
         next
+    }
+
+    /// Lets second-class tasks wait on the queue, or run again: while they wait
+    /// none is picked. O(1).
+    pub fn let_second_class_wait(&mut self, wait: bool) {
+        self.second_class_waits = wait;
     }
 
     /// Charges a task for `ran_cycles`, also when it has left the queue since.
@@ -184,11 +194,14 @@ impl RunQueue {
 
     /// Whether [`Self::pick`] should be asked again: something of higher
     /// priority waits, or the slice of `current` is over and another task of its
-    /// lane has run less, or `current` is not on the queue any more. Account
-    /// first. O(1).
+    /// lane has run less, or `current` is not on the queue any more or has to
+    /// wait there. Account first. O(1).
     #[must_use]
     pub fn should_preempt(&self, now: u64, current: TaskIndex) -> bool {
         let Some((lane, member)) = self.place(current) else { return true };
+        if self.waits(member) {
+            return true;
+        }
         if self.lanes[..lane].iter().any(|higher| higher.len() > 0) {
             return true;
         }
@@ -252,6 +265,19 @@ impl RunQueue {
         members
             .filter(move |&member| self.entries[usize::from(member)].class == class)
             .map(|member| TaskIndex(u16::from(member)))
+    }
+
+    /// The last lane's next task, of those that need not wait.
+    fn first_of_last_lane(&self) -> Option<(u8, u64)> {
+        let lane = &self.lanes[SECOND];
+        if !self.second_class_waits {
+            return lane.first();
+        }
+        lane.iter().filter(|(member, _)| !self.waits(*member)).min_by_key(|(_, key)| *key)
+    }
+
+    fn waits(&self, member: u8) -> bool {
+        self.second_class_waits && self.entries[usize::from(member)].class == Class::Second
     }
 
     /// When the slice of `current` is over; long ago if it was not picked last.

@@ -56,6 +56,22 @@ fn first_class_runs_to_completion_in_order_of_arrival() {
 }
 
 #[test]
+fn second_class_waits_on_the_queue_and_nobody_else_does() {
+    let mut queue = queue(&[(1, Class::Second), (2, Class::First), (3, Class::Second)]);
+    queue.set_first_class_rule(FirstClassRule::Fair);
+    let mut now = 0;
+    queue.account(task(2), 3 * SLICE);
+    queue.let_second_class_wait(true);
+    assert!(queue.should_preempt(now, task(1)), "it may not go on");
+    assert!(!queue.should_preempt(now, task(2)) || queue.pick(now) == Some(task(2)));
+    assert_eq!(run(&mut queue, &mut now, 3), [2, 2, 2], "though the others have run less");
+    queue.remove(task(2));
+    assert_eq!((queue.pick(now), queue.len()), (None, 2));
+    queue.let_second_class_wait(false);
+    assert_eq!(run(&mut queue, &mut now, 2).len(), 2);
+}
+
+#[test]
 fn first_class_shares_a_core_when_the_rule_says_so() {
     let mut queue = queue(&[(1, Class::Second), (2, Class::First)]);
     let mut now = 0;

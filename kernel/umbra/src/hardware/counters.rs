@@ -10,7 +10,7 @@ use heapless::Vec;
 use umbra_hw::bus::Bus;
 use umbra_hw::cpuid::Vendor;
 use umbra_hw::msr;
-use umbra_hw::pmu::{Counter, Event, Pmu, Program, Write, assign, delta, generic};
+use umbra_hw::pmu::{Alarm, Counter, Event, Pmu, Program, Write, assign, delta, generic};
 use umbra_x86_64::cpu;
 
 use super::bus::MsrBus;
@@ -39,6 +39,8 @@ struct Source {
 pub(crate) struct Base {
     /// What is left for others.
     pub(crate) rest: Pmu,
+    /// What rations of misses use, if a counter can be spared.
+    pub(crate) alarm: Option<Alarm>,
     events: Vec<Event, 2>,
     sources: Vec<Source, 2>,
     start: Vec<Write, WRITES>,
@@ -79,8 +81,18 @@ impl Base {
             Some(Source { counter: *counter, rdpmc: counter.rdpmc_index(&pmu)?, bits: counter.bits(&pmu) })
         };
         let sources = group.iter().filter_map(source).collect();
-        let start = Program::new(&pmu, &events, &group, true, true).start().collect();
-        Some(Self { rest, events, sources, start })
+        let mut start: Vec<Write, WRITES> = Program::new(&pmu, &events, &group, true, true).start().collect();
+        // One counter stays for whoever counts something else.
+        let spare = rest.general_count() > 1;
+        let alarm = events.get(1).filter(|_| spare).and_then(|misses| Alarm::choose(&rest, misses));
+        if let Some(Counter::General(index)) = alarm.map(|alarm| alarm.counter()) {
+            rest.general &= !(1 << (index % 32));
+        }
+        let globals = [msr::PERF_GLOBAL_CTRL, msr::AMD_GLOBAL_CTRL];
+        if let Some(write) = start.iter_mut().rfind(|write| globals.contains(&write.register)) {
+            write.value |= alarm.map_or(0, |alarm| alarm.global_bit());
+        }
+        Some(Self { rest, alarm, events, sources, start })
     }
 
     /// The names of what is counted and by what.

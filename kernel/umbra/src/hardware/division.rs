@@ -198,6 +198,9 @@ fn monitor(bus: &mut impl Bus, event: QmEvent, rmid: u32) -> Result<Option<u64>,
     Ok(None)
 }
 
+/// The first RMID of second-class workloads; those above are theirs too.
+pub(crate) const FIRST_WORKLOAD: u32 = 4;
+
 /// RMIDs in use, from 0.
 pub(crate) fn rmids() -> u32 {
     let monitoring = the().rdt.monitoring;
@@ -212,7 +215,7 @@ pub(crate) fn rmid_of(slot: u16, workload: u8) -> u32 {
         tasks::FIRST => 1,
         tasks::SHADOW => 2,
         tasks::ECHO => 3,
-        _ => 4 + u32::from(workload),
+        _ => FIRST_WORKLOAD + u32::from(workload),
     };
     if rmid < rmids() { rmid } else { 0 }
 }
@@ -270,6 +273,20 @@ pub(crate) fn association(slot: u16, workload: u8) -> u64 {
 pub(crate) fn enter(core: &Core, slot: u16) {
     if ASSOCIATING.load(Ordering::Relaxed) {
         associate(core, tasks::at(slot).association.load(Ordering::Relaxed));
+    }
+}
+
+/// Runs `body` in the class of second-class tasks. Interrupts are off.
+pub(super) fn in_second_class(core: &Core, body: impl FnOnce()) {
+    let Some(last) = ASSOCIATED.get(usize::from(core.number)) else { return };
+    // SAFETY: a core's association is its own, and interrupts are off.
+    let before = unsafe { *last.get() };
+    if ASSOCIATING.load(Ordering::Relaxed) {
+        associate(core, association(tasks::SECOND, u8::MAX));
+    }
+    body();
+    if ASSOCIATING.load(Ordering::Relaxed) {
+        associate(core, before);
     }
 }
 

@@ -8,13 +8,17 @@
 //! are found out by trying and left alone. AMD's first four counters, which no
 //! CPUID bit announces, are not tried under a hypervisor.
 
+pub(crate) mod budget;
 pub(crate) mod bus;
+pub(crate) mod calibrate;
 pub(crate) mod confine;
 pub(crate) mod counters;
 pub(crate) mod division;
+pub(crate) mod hold;
 pub(crate) mod nodes;
 pub(crate) mod places;
 pub(crate) mod stat;
+pub(crate) mod traffic;
 
 use core::fmt::{self, Display, Formatter};
 

@@ -8,7 +8,7 @@ use super::hold;
 use super::roles::follow_roles;
 use super::{Departure, Message, Subject, class_of, current, owned, send};
 use crate::cores::{self, Core};
-use crate::hardware::{confine, division, stat};
+use crate::hardware::{budget, calibrate, confine, division, stat};
 use crate::tasks::{self, Phase};
 
 /// Does what a message says.
@@ -34,6 +34,8 @@ pub(super) fn take(core: &'static Core, message: Message) {
         | Message::Move { .. }
         | Message::Kill(_) => {}
         Message::Confine => confine::follow(core),
+        Message::Ration => budget::follow(core),
+        Message::Stream => calibrate::take_part(core),
         Message::Count(step) => stat::take_step(core, step),
         Message::Division => division::carry_out(core),
         Message::Roles(roles) => {

@@ -22,6 +22,7 @@ use umbra_sched::{
 use umbra_x86_64::{apic, cpu};
 
 use crate::cores::{self, Core, MAX_CORES, NO_TASK};
+use crate::hardware::budget;
 use crate::tasks::{self, Phase};
 use crate::time;
 
@@ -35,6 +36,8 @@ pub(crate) const MAILBOX: usize = 64;
 const SLICE_NS: u64 = 2_000_000;
 /// Period of the control core's tick.
 pub(crate) const TICK_NS: u64 = 1_000_000;
+/// The kernel's timer that ends a period of rations.
+const PERIOD_END: u8 = 1;
 /// Timers taken in one interrupt at most: all there are.
 const EXPIRIES: usize = TIMERS;
 
@@ -81,6 +84,10 @@ pub(crate) enum Message {
     Division,
     /// Bring the cache next to you to what is wanted.
     Confine,
+    /// Follow what is said of rations.
+    Ration,
+    /// Stream with others, to measure bandwidth.
+    Stream,
     /// Count the next group of events, or stop.
     Count(u8),
 }
@@ -143,7 +150,7 @@ impl Owned {
     }
 }
 
-fn class_of(slot: u16) -> Class {
+pub(crate) fn class_of(slot: u16) -> Class {
     match slot {
         tasks::CONTROL => Class::Control,
         tasks::FIRST => Class::First,
@@ -285,10 +292,33 @@ pub(crate) extern "sysv64" fn on_timer() {
         let Some((token, _)) = owned(core).timers.pop_expired(now) else { break };
         match token.as_task() {
             Some(TaskIndex(slot)) => wake(core, slot),
+            None if Some(token) == Token::kernel(PERIOD_END) => end_waiting(core),
             None => tick(now),
         }
     }
     reschedule();
+}
+
+/// A counter's overflow. Bound: six register accesses, one switch.
+pub(crate) extern "sysv64" fn on_counters() {
+    let core = enter();
+    if let Some(until) = budget::overflowed(core) {
+        let state = owned(core);
+        state.queue.let_second_class_wait(true);
+        if let Some(token) = Token::kernel(PERIOD_END) {
+            state.timers.set(token, until);
+        }
+    }
+    reschedule();
+}
+
+/// Second-class tasks of this core may run again. Interrupts are off.
+pub(crate) fn end_waiting(core: &Core) {
+    let state = owned(core);
+    state.queue.let_second_class_wait(false);
+    if let Some(token) = Token::kernel(PERIOD_END) {
+        state.timers.cancel(token);
+    }
 }
 
 /// The doorbell interrupt. Bound: every ring's capacity, one switch.

@@ -35,6 +35,10 @@ pub(super) fn follow_roles(core: &'static Core) {
             Step::Confirm(roles) => {
                 state.queue.set_first_class_rule(rule_of(roles));
                 core.confirm(roles);
+                if !roles.has(Roles::SECOND_CLASS) {
+                    // Nobody waits here any more, and no timer is to come.
+                    super::end_waiting(core);
+                }
             }
         }
         owned(core).roles.done(step);

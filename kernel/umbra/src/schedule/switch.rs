@@ -10,7 +10,7 @@ use super::messages::depart;
 use super::roles::follow_roles;
 use super::{Owned, current, owned};
 use crate::cores::{self, Core, NO_TASK};
-use crate::hardware::{counters, division};
+use crate::hardware::{budget, counters, division};
 use crate::tasks::{self, Phase};
 use crate::{time, trace};
 
@@ -94,6 +94,7 @@ fn switch(core: &'static Core, state: &mut Owned, previous: Option<u16>, next: O
             core.busy.start(now);
             core.current.store(slot, Ordering::Relaxed);
             division::enter(core, slot);
+            budget::enter(core, Some(slot), now);
             if !core.has_flushed_for(task.mapped_in.load(Ordering::Acquire)) {
                 hold::flush(core);
             }
@@ -104,6 +105,7 @@ fn switch(core: &'static Core, state: &mut Owned, previous: Option<u16>, next: O
         None => {
             core.busy.stop(now);
             core.current.store(NO_TASK, Ordering::Relaxed);
+            budget::enter(core, None, now);
             state.idle
         }
     };

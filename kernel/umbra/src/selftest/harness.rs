@@ -5,6 +5,7 @@ use alloc::string::String;
 use umbra_control::machine::{Action, Actuator, Refusal};
 use umbra_sched::Roles;
 
+use crate::hardware::hold;
 use crate::machine::Machine;
 use crate::tasks::{self, Phase, Task};
 use crate::{
@@ -75,6 +76,7 @@ fn duties() {
     recolour::look(now_ns);
     stop::look(now_ns);
     watch::look(now_ns);
+    hold::look(now_ns);
     schedule::sleep_until(time::tsc_at(now_ns + 1_000_000));
 }
 
@@ -131,6 +133,9 @@ pub(super) fn clear() {
         line.set_policy(umbra_control::policy::Policy::None, time::now_ns());
         line.request_undo();
     });
+    hold::ask(None);
+    hold::choose_way(None);
+    let _ = Machine.apply(Action::Unconfine);
     pass_ms(5);
     for slot in tasks::SECOND..tasks::SLOTS {
         stop::request(slot, time::now_ns());

@@ -3,6 +3,7 @@
 
 mod bench;
 mod colours;
+mod confine;
 mod faults;
 mod forbidden;
 mod frames;
@@ -48,6 +49,13 @@ const CASES: &[Case] = &[
         name: "isolation: colours and ways keep misses as when alone",
         run: isolation::by_colours_and_ways,
     },
+    Case { name: "confine: registers read back and are given back exactly", run: confine::exact_undo },
+    Case { name: "confine: occupancy and bandwidth follow", run: confine::occupancy_follows },
+    Case { name: "budget: throttle values are calibrated", run: confine::calibration },
+    Case { name: "budget: streams are held by the closed loop", run: confine::held_by_loop },
+    Case { name: "budget: streams are held by a limit set once", run: confine::held_by_limit },
+    Case { name: "budget: streams are held by rations of misses", run: confine::held_by_ration },
+    Case { name: "budget: rations leave a first-class core alone", run: confine::first_class_is_left_alone },
     Case { name: "line: search is prepared and answers", run: line::search_answers },
     Case { name: "line: a burst on a dedicated core is not interrupted", run: line::burst_undisturbed },
     Case { name: "line: a profile is recorded and a shadow made from it", run: line::profile_and_shadow },

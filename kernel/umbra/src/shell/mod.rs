@@ -32,7 +32,7 @@ use core::fmt::Display;
 use alloc::boxed::Box;
 
 use umbra_console::parse::{
-    self, DivideVerb, JobScale, Memory, Mode, PmuVerb, ProfileVerb, QuarantineVerb, ShadowVerb,
+    self, BandwidthVerb, DivideVerb, JobScale, Memory, Mode, PmuVerb, ProfileVerb, QuarantineVerb, ShadowVerb,
 };
 use umbra_console::{Command, Editor, Event};
 
@@ -305,7 +305,16 @@ const fn changes_what_is_measured(command: &Command<'_>) -> bool {
             | Command::Pmu { verb: PmuVerb::Stat, .. }
             | Command::Mon
             | Command::Cat { verb: DivideVerb::Set, .. }
-            | Command::Mba { verb: DivideVerb::Set, .. }
+            | Command::Mba {
+                verb: BandwidthVerb::Set
+                    | BandwidthVerb::Free
+                    | BandwidthVerb::Calibrate
+                    | BandwidthVerb::Auto
+                    | BandwidthVerb::Loop
+                    | BandwidthVerb::Limit
+                    | BandwidthVerb::Ration,
+                ..
+            }
             | Command::Policy { set: Some(_) }
             | Command::Stats { reset: true }
             | Command::Burst { .. }

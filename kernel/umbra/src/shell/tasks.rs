@@ -182,6 +182,6 @@ pub(super) const fn why(refusal: Refusal) -> &'static str {
         Refusal::NoSuchCore => "no such core, or it takes no second-class tasks now",
         Refusal::Busy => "its core is busy with messages, try again",
         Refusal::LastCore => "no other core takes second-class tasks",
-        Refusal::Absent => "the processor cannot divide its cache",
+        Refusal::Absent => "the processor can divide neither cache nor bandwidth",
     }
 }

@@ -1,7 +1,8 @@
 //! The performance counters of one thread.
 //!
 //! Events: cycles (also as reference cycles: the clock never changes),
-//! instructions, references to and misses of the shared level. An event that
+//! instructions, references to and misses of the shared level (on AMD's core
+//! counters the former alone, as misses of the second level). An event that
 //! the model does not have counts nothing, as on a machine where it never
 //! happens; so does one with a counter mask, inversion or edge detection.
 //! Privilege is not told apart: a counter counts when it is on for either.
@@ -158,12 +159,12 @@ impl CounterBank {
                 (0x2E, 0x41) => Event::Misses,
                 _ => Event::None,
             },
-            // Fills from memory; what both halves of the first level missed in the second.
+            // Fills from memory; data requests that missed the second level.
             Vendor::Amd => match (select, unit) {
                 (0x76, _) => Event::Cycles,
                 (0xC0, _) => Event::Instructions,
                 (0x43, 0x48) => Event::Misses,
-                (0x64, 0x09) => Event::References,
+                (0x64, unit) if unit & 8 != 0 => Event::References,
                 _ => Event::None,
             },
         }

@@ -1,5 +1,7 @@
-//! `cat` and `mba`: what each class has, and changing it in the notation of
-//! `pqos -e` or of a resctrl schemata line.
+//! What each class has of caches and bandwidth, and changing it in the notation
+//! of `pqos -e` or of a resctrl schemata line: `cat`, and a part of `mba`.
+
+use core::fmt;
 
 use alloc::boxed::Box;
 
@@ -9,8 +11,8 @@ use umbra_hw::notation::{Setting, Settings, What, parse_pqos, parse_schemata};
 use umbra_hw::rdt::{Part, Rdt, Resource};
 
 use crate::hardware::division::{self, Order};
-use crate::hardware::{self, places};
-use crate::shell::page::{Value, name, number};
+use crate::hardware::{self, confine, places};
+use crate::shell::page::{Page, Value, name, number};
 use crate::shell::reply::{Message, Reply, message};
 
 /// Rows shown at most: 16 classes of 16 caches.
@@ -34,31 +36,8 @@ pub(in crate::shell) fn run_ways(reply: Reply, verb: DivideVerb, settings: Optio
         );
     }
     match verb {
-        DivideVerb::Show => show(reply, &[Resource::L3, Resource::L2]),
+        DivideVerb::Show => show(reply, &[Resource::L3, Resource::L2], |_| Ok(())),
         DivideVerb::Set => set(reply, settings, class, |what| matches!(what, What::L3(_) | What::L2(_))),
-    }
-}
-
-/// `mba`.
-#[inline(never)]
-pub(in crate::shell) fn run_bandwidth(
-    reply: Reply,
-    verb: DivideVerb,
-    settings: Option<&str>,
-    class: Option<u8>,
-) {
-    let rdt = &hardware::the().rdt;
-    if rdt.mba.is_none() && rdt.bandwidth.is_none() {
-        return reply
-            .fail(&"the processor has no bandwidth allocation; tasks are paused or moved instead (see 'quarantine')");
-    }
-    match verb {
-        DivideVerb::Show => {
-            show(reply, &[Resource::Bandwidth, Resource::AmdBandwidth, Resource::AmdSlowBandwidth]);
-        }
-        DivideVerb::Set => {
-            set(reply, settings, class, |what| matches!(what, What::Bandwidth | What::SlowBandwidth));
-        }
     }
 }
 
@@ -76,7 +55,12 @@ const fn label(resource: Resource) -> &'static str {
     }
 }
 
-fn show(reply: Reply, resources: &[Resource]) {
+/// The classes of `resources`, and what `more` has to say.
+pub(super) fn show(
+    reply: Reply,
+    resources: &[Resource],
+    more: impl FnOnce(&mut Page<'_, '_>) -> fmt::Result,
+) {
     let rdt = &hardware::the().rdt;
     let mut rows: Box<Vec<Row, ROWS>> = Box::new(Vec::new());
     for resource in resources.iter().copied().filter(|resource| rdt.classes(*resource, false) > 0) {
@@ -110,7 +94,8 @@ fn show(reply: Reply, resources: &[Resource]) {
                 Value::Text(&row.shown),
                 Value::Text(used_by(row.class)),
             ]
-        })
+        })?;
+        more(page)
     });
 }
 
@@ -150,7 +135,7 @@ fn used_by(class: u64) -> &'static str {
     }
 }
 
-fn set(reply: Reply, settings: Option<&str>, class: Option<u8>, fits: fn(What) -> bool) {
+pub(super) fn set(reply: Reply, settings: Option<&str>, class: Option<u8>, fits: fn(What) -> bool) {
     let text = settings.unwrap_or_default().trim_matches('"');
     let class = class.map(u32::from);
     let parsed = match parse(text) {
@@ -173,7 +158,7 @@ fn set(reply: Reply, settings: Option<&str>, class: Option<u8>, fits: fn(What) -
 }
 
 /// Lines of a schemata file begin with a resource in capitals.
-fn parse(text: &str) -> Result<Settings, Message> {
+pub(super) fn parse(text: &str) -> Result<Settings, Message> {
     let parsed = if text.starts_with(|letter: char| letter.is_ascii_uppercase()) {
         parse_schemata(text)
     } else {
@@ -186,6 +171,11 @@ fn parse(text: &str) -> Result<Settings, Message> {
 fn carry_out(setting: &Setting, class: u32, note: &mut Message) -> Result<u32, Message> {
     let rdt = &hardware::the().rdt;
     let limited = rdt.mba.is_none();
+    if class == division::SECOND_CLASS && confine::is_in_effect() {
+        return Err(message(format_args!(
+            "class 1 is held by 'mba set 1=..MBps' or a quarantine; end that first"
+        )));
+    }
     let amount = u32::try_from(setting.value).unwrap_or(u32::MAX);
     let (resource, order) = match setting.what {
         What::L3(part) => (Resource::L3, mask(Resource::L3, part, class, setting.value)),
@@ -198,6 +188,9 @@ fn carry_out(setting: &Setting, class: u32, note: &mut Message) -> Result<u32, M
         What::SlowBandwidth => {
             let resource = Resource::AmdSlowBandwidth;
             (resource, Order::Limit { resource, class, eighths: amount })
+        }
+        What::BandwidthMbps => {
+            return Err(message(format_args!("MBps are for class 1 alone, by themselves")));
         }
     };
     let mut count = 0;

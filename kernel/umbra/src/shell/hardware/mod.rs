@@ -1,5 +1,6 @@
 //! The processor's instruments: `hw`, `topo`, `pmu`, `cat`, `mba` and `mon`.
 
+mod bandwidth;
 mod divide;
 mod events;
 mod monitor;
@@ -9,7 +10,8 @@ mod summary;
 
 use core::fmt::{self, Display, Formatter};
 
-pub(super) use divide::{run_bandwidth, run_ways};
+pub(super) use bandwidth::run_bandwidth;
+pub(super) use divide::run_ways;
 pub(super) use events::list;
 pub(super) use monitor::show as show_monitor;
 pub(super) use places::show as show_places;

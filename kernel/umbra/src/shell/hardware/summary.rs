@@ -5,6 +5,8 @@ use core::fmt::{self, Display, Formatter};
 use umbra_hw::pmu::{Counter, Design, Pmu};
 use umbra_hw::rdt::{AbsoluteLimit, Allocation, Mba, Monitoring};
 
+use super::bandwidth::InEffect;
+use crate::hardware::hold::{self, Status};
 use crate::hardware::{self, Hardware};
 use crate::memory;
 use crate::shell::page::Value;
@@ -25,6 +27,8 @@ pub(in crate::shell) fn show(reply: Reply) {
     let (level3, level2) = (Announced(rdt.l3.as_ref()), Announced(rdt.l2.as_ref()));
     let (throttle, limit) = (Announced(rdt.mba.as_ref()), Announced(rdt.bandwidth.as_ref()));
     let (slow, stand_in) = (Announced(rdt.slow_bandwidth.as_ref()), StandIn(found));
+    let status = hold::status();
+    let held = Held(&status);
     reply.show(|page| {
         page.facts(&[
             ("processor", "processor", Value::Text(identity.brand.as_str())),
@@ -38,6 +42,7 @@ pub(in crate::shell) fn show(reply: Reply) {
             ("slow-memory limit (AMD)", "slow_bandwidth_limit", Value::Shown(&slow)),
             ("monitoring (CMT, MBM)", "monitoring", Value::Shown(&monitoring)),
             ("division", "division", Value::Shown(&stand_in)),
+            ("bandwidth held by", "bandwidth_held_by", Value::Shown(&held)),
         ])?;
         found.refusals.iter().try_for_each(|refusal| page.line(format_args!("problem: {refusal}")))
     });
@@ -162,6 +167,21 @@ impl Display for Named {
     }
 }
 
+/// What holds second-class bandwidth now, or would.
+struct Held<'s>(&'s Status);
+
+impl Display for Held<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.0.acting.is_some() {
+            return InEffect(self.0).fmt(f);
+        }
+        match hold::best() {
+            Some(way) => write!(f, "nothing now; there is the {}", way.describe()),
+            None => f.write_str("nothing, and there is no way"),
+        }
+    }
+}
+
 /// What divides caches and bandwidth here.
 struct StandIn(&'static Hardware);
 
@@ -176,7 +196,7 @@ impl Display for StandIn {
         f.write_str(match (rdt.mba, rdt.bandwidth) {
             (Some(_), _) => "; bandwidth by throttle",
             (None, Some(_)) => "; bandwidth by limit",
-            (None, None) => "; bandwidth by pausing and moving tasks",
+            (None, None) => "; bandwidth neither by throttle nor by limit",
         })?;
         f.write_str(if hardware::division::is_associating() {
             "; class and RMID follow the task"
