@@ -101,6 +101,8 @@ fn acted(o: &mut Object<'_>, event: &str, action: Action) -> Result {
             o.number("percent", share.percent)
         }
         Action::Unconfine => o.text("action", "unconfine"),
+        Action::Recolour(apart) => counted_action(o, "recolour", "colours", apart.colours),
+        Action::Uncolour => o.text("action", "uncolour"),
     }
 }
 

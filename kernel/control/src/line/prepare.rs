@@ -305,8 +305,11 @@ impl Line {
         if !(self.preparation.is_ahead && goes_on) {
             return self.lease.begin(now_ns, &self.plan);
         }
-        let rest = self.plan.steps.iter().filter(|step| !matches!(step.action, Action::Recolour(_)));
-        rest.fold(true, |all, step| self.lease.append(now_ns, *step, 0) && all)
+        let mut all = true;
+        for step in self.plan.steps.iter().filter(|step| !matches!(step.action, Action::Recolour(_))) {
+            all &= self.lease.append(now_ns, *step, 0);
+        }
+        all
     }
 
     fn act(&mut self, now_ns: u64) -> Prep {

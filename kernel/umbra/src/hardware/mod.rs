@@ -91,7 +91,7 @@ pub(crate) fn detect(inventory: &Inventory, nodes: &Nodes) {
     let full_width_writes = pmu.is_some() && full_width_writes(inventory);
     bus::learn(Machine { pmu, full_width_writes, rdt });
     let base = choose_counters(inventory, pmu);
-    let model = Model::of(identity);
+    let model = Model::of(identity, inventory.core_kind);
     HARDWARE.call_once(|| Hardware {
         inventory: inventory.clone(),
         model,

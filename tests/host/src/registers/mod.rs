@@ -14,10 +14,13 @@ use umbra_control::machine::{
     TaskView, Topology, WorkloadId,
 };
 use umbra_hw::bus::{Machine as Description, StrictBus};
-use umbra_hw::rdt::{Associate, Association, Confinement, Rdt};
+use umbra_hw::rdt::{Associate, Association, Confinement, Limit, Rdt, Rounding};
 
 /// The class that second-class tasks work under.
 pub const SECOND_CLASS: u32 = 1;
+
+/// The whole bandwidth of the machine in AMD's units of 1/8 GB/s.
+const PEAK_EIGHTHS: u32 = 8 * 20;
 
 /// One cache: its registers, what they held at first, and what confines it.
 #[derive(Debug)]
@@ -76,11 +79,13 @@ impl<'r> Divided<'r> {
     pub fn follow(&mut self, turns: u8) {
         for (number, cache) in self.caches.iter_mut().enumerate() {
             if turns >> number & 1 == 1 && cache.held != self.wanted {
-                let result = match self.wanted {
-                    Some(share) => cache.confinement.set(&mut cache.bus, share.ways, share.percent),
-                    None => cache.confinement.lift(&mut cache.bus),
-                };
-                cache.failed = result.is_err();
+                let limit = self.wanted.and_then(|share| limit(self.rdt, share.percent));
+                let ways = self.wanted.map(|share| share.ways);
+                let results = [
+                    cache.confinement.set_ways(&mut cache.bus, ways),
+                    cache.confinement.set_limit(&mut cache.bus, limit),
+                ];
+                cache.failed = results.iter().any(Result::is_err);
                 cache.held = self.wanted;
             }
         }
@@ -101,6 +106,18 @@ impl<'r> Divided<'r> {
     fn task_mut(&mut self, id: TaskId) -> Result<&mut TaskView, Refusal> {
         self.tasks.get_mut(usize::from(id.0)).ok_or(Refusal::NoSuchTask)
     }
+}
+
+/// The limit that leaves a share of the bandwidth, on either maker's processors.
+fn limit(rdt: &Rdt, percent: u8) -> Option<Limit> {
+    let percent = u32::from(percent);
+    if percent >= 100 {
+        return None;
+    }
+    let throttle = rdt.mba.and_then(|mba| mba.throttle_for(percent, Rounding::Down).ok());
+    throttle
+        .map(Limit::Throttle)
+        .or_else(|| rdt.bandwidth.map(|_| Limit::Eighths(percent * PEAK_EIGHTHS / 100)))
 }
 
 impl Monitor for Divided<'_> {
@@ -168,6 +185,7 @@ impl Actuator for Divided<'_> {
             }
             Action::Confine(share) => self.wanted = Some(share),
             Action::Unconfine => self.wanted = None,
+            Action::Recolour(_) | Action::Uncolour => return Err(Refusal::Absent),
         }
         Ok(())
     }
@@ -183,6 +201,8 @@ impl Actuator for Divided<'_> {
             Action::Share(core) => self.roles(core).has(Roles::SECOND_CLASS),
             Action::Confine(share) => caches(Some(share)),
             Action::Unconfine => self.wanted.is_none() && caches(None),
+            Action::Recolour(_) => false,
+            Action::Uncolour => true,
         }
     }
 }
