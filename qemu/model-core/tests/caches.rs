@@ -190,7 +190,7 @@ fn masks_of_the_second_level_divide_it_as_in_the_reference() {
             if step % 30_000 == 10_000 {
                 let turn = usize::from(step > 60_000);
                 for core in 0..2 {
-                    pair.set(core, 0xFF, 1 + core as u8);
+                    pair.set(core, 0xFF, if core == 0 { 1 } else { 2 });
                     pair.fast.set_second_mask(core + 1, masks[(core + turn) % 2]);
                     pair.slow.second_masks[core] = masks[(core + turn) % 2];
                 }

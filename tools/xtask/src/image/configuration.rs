@@ -28,19 +28,17 @@ pub(crate) struct Configuration {
     pub(crate) scenario: Option<String>,
     /// Seed of everything random.
     pub(crate) seed: u64,
-    /// Whether who runs where is recorded and sent.
-    pub(crate) trace: bool,
-    /// What else the main job is told, as lines of `umbra.conf`.
-    pub(crate) more: Vec<String>,
     /// The one guest test to run.
     pub(crate) case: Option<String>,
+    /// Other keys, as the kernel names them.
+    pub(crate) more: Vec<(&'static str, String)>,
 }
 
 impl Configuration {
     /// `mode` with everything else at its default.
     pub(crate) const fn new(mode: Mode) -> Self {
         let exit = matches!(mode, Mode::Test | Mode::Bench);
-        Self { mode, exit, scenario: None, seed: 1, trace: false, more: Vec::new(), case: None }
+        Self { mode, exit, scenario: None, seed: 1, case: None, more: Vec::new() }
     }
 
     /// The lines of `umbra.conf`.
@@ -54,18 +52,14 @@ impl Configuration {
         };
         let exit = if self.exit { "yes" } else { "no" };
         let mut text = format!("mode {mode}\nexit {exit}\nseed {}\n", self.seed);
-        if self.trace {
-            text.push_str("trace yes\n");
-        }
-        for line in &self.more {
-            text.push_str(line);
-            text.push('\n');
-        }
         for (key, value) in [("scenario", &self.scenario), ("case", &self.case)] {
             if let Some(value) = value {
                 // Writing to a string does not fail.
                 let _ = writeln!(text, "{key} {value}");
             }
+        }
+        for (key, value) in &self.more {
+            let _ = writeln!(text, "{key} {value}");
         }
         text
     }
@@ -92,14 +86,14 @@ mod tests {
             exit: true,
             scenario: Some("quick".to_owned()),
             seed: u64::MAX,
-            trace: true,
-            more: vec!["bursts 3".to_owned(), "second_class hash".to_owned()],
             case: Some("faults".to_owned()),
+            more: vec![("load_permille", 70.to_string()), ("second_class", "llc,llc".to_owned())],
         };
         let text = full.to_text();
         let config = Config::parse(&text).expect("valid");
         assert_eq!((config.exit, config.scenario, config.seed), (true, Scenario::Quick, u64::MAX));
-        assert_eq!((config.trace, config.bursts, config.case), (true, Some(3), Some("faults")));
-        assert_eq!(config.second_class.expect("given").as_slice(), ["hash"]);
+        assert_eq!(config.case, Some("faults"));
+        assert_eq!(config.load_permille, Some(70));
+        assert_eq!(config.second_class.expect("given").as_slice(), ["llc", "llc"]);
     }
 }

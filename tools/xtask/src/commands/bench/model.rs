@@ -20,7 +20,7 @@ const MEMORY_MIB: u32 = 512;
 /// The machines that have so many threads.
 const MACHINES: [(&str, u32); 3] = [("xeon4", 1), ("xeon4", 4), ("epyc8", 8)];
 /// The main job with all five second-class workloads, as short as it gets.
-const JOB: [&str; 3] = ["bursts 1", "requests 16", "policies none"];
+const JOB: [(&str, &str); 3] = [("bursts", "1"), ("requests", "16"), ("policies", "none")];
 
 /// The rates, or nothing, with the reason said, where the model's QEMU cannot
 /// be had.
@@ -49,7 +49,7 @@ fn run(builder: &Builder, emulator: &Emulator, machine: &str, cpus: u32) -> Resu
     let configuration = Configuration {
         exit: true,
         scenario: Some("quick".to_owned()),
-        more: JOB.map(str::to_owned).to_vec(),
+        more: JOB.map(|(key, value)| (key, value.to_owned())).to_vec(),
         ..Configuration::new(Mode::Main)
     };
     let file = |ending: &str| workspace::target("logs").join(format!("bench-model-{cpus}.{ending}"));

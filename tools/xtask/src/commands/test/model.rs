@@ -26,7 +26,8 @@ const GROUPS: [(&str, u32, &str); 2] = [("tiny", 2, "boot"), ("xeon4", 4, "tasks
 /// Runs that must not differ, the one that begins while the host is busy last.
 const REPEATS: usize = 5;
 /// A short main job: some of everything, and arrivals that the seed decides.
-const SHORT_JOB: [&str; 4] = ["bursts 1", "requests 16", "policies concept", "second_class chase"];
+const SHORT_JOB: [(&str, &str); 4] =
+    [("bursts", "1"), ("requests", "16"), ("policies", "concept"), ("second_class", "chase")];
 
 /// One run of a modelled machine.
 #[derive(Clone)]
@@ -94,7 +95,7 @@ fn boots(builder: &Builder) -> Result<Vec<Boot>> {
         exit: true,
         seed,
         scenario: Some("quick".to_owned()),
-        more: SHORT_JOB.map(str::to_owned).to_vec(),
+        more: SHORT_JOB.map(|(key, value)| (key, value.to_owned())).to_vec(),
         ..Configuration::new(Mode::Main)
     };
     let boot = |name: String, machine, cpus, images| Boot { name, machine, cpus, images };
