@@ -139,24 +139,24 @@ pub(crate) fn switches(core: u8, most: usize) -> impl Iterator<Item = Switch> {
     )
 }
 
-/// Sends everything as records for the host: the clock, each core's switches,
-/// the line's events. Recording rests meanwhile.
+/// Sends everything as records for the host: the clock, the line's events, each
+/// core's switches. Recording rests meanwhile.
 pub(crate) fn send() {
     let was_on = is_on();
     switch_off();
     send_clock();
-    for held in held() {
-        let mut switches = switches(held.core, KEPT).peekable();
-        while switches.peek().is_some() {
-            records::send(|o| write_stretch(o, held, &mut switches.by_ref().take(STRETCH)));
-        }
-    }
     for dated in events::since(since_ns()) {
         records::send(|o| {
             o.text("record", "trace")?;
             o.text("kind", "event")?;
             events::write(&dated, o)
         });
+    }
+    for held in held() {
+        let mut switches = switches(held.core, KEPT).peekable();
+        while switches.peek().is_some() {
+            records::send(|o| write_stretch(o, held, &mut switches.by_ref().take(STRETCH)));
+        }
     }
     ON.store(was_on, Ordering::Release);
 }

@@ -97,6 +97,16 @@ pub struct Allocation {
     pub throttle_max: u32,
     /// Bytes that one unit of a monitoring count stands for.
     pub scale_bytes: u32,
+    /// Classes of capacity masks of the second level; 0 without such masks.
+    #[serde(default)]
+    pub second_mask_classes: u32,
+    /// Whether each level with masks can have one for code and one for data.
+    #[serde(default)]
+    pub code_and_data: bool,
+    /// Whether threads of a core are throttled apart, instead of both as the
+    /// slower of their classes.
+    #[serde(default)]
+    pub throttle_per_thread: bool,
 }
 
 /// One machine.
@@ -198,6 +208,7 @@ impl Description {
         power_of_two("shared_level.sets_per_slice", self.shared_level.sets_per_slice)?;
         if let Some(allocation) = self.allocation {
             within("allocation.mask_classes", u64::from(allocation.mask_classes), 1, 64)?;
+            within("allocation.second_mask_classes", u64::from(allocation.second_mask_classes), 0, 64)?;
             within("allocation.throttle_classes", u64::from(allocation.throttle_classes), 1, 64)?;
             within("allocation.resource_ids", u64::from(allocation.resource_ids), 1, 256)?;
             within("allocation.throttle_max", u64::from(allocation.throttle_max), 0, 99)?;
@@ -237,7 +248,7 @@ mod tests {
     #[test]
     fn every_built_in_machine_is_sound() {
         let names = Description::names();
-        assert_eq!(names, ["epyc8", "nordt", "tiny", "xeon4", "xeon8smt"]);
+        assert_eq!(names, ["epyc8", "nordt", "rdt4", "tiny", "xeon4", "xeon8smt"]);
         for name in names {
             Description::named(&name).expect("built-in machine");
         }

@@ -8,7 +8,8 @@
 //! - [`registers`]: what CPUID, RDMSR, WRMSR and RDPMC say about all that.
 //! - [`Samples`]: figures over a run, in bounded memory.
 //!
-//! Left out, so that nobody looks for it: instruction fetch, page walks and
+//! Left out, so that nobody looks for it: instruction fetch (so that masks for
+//! code are kept and read back, but divide nothing), page walks and
 //! coherence between private caches (a line written by one core stays valid in
 //! the others; contents are the emulator's business, only the cost of
 //! transferring a line is missing).

@@ -1,5 +1,8 @@
 //! A private cache level: exact LRU, kept as the order of the entries of a
 //! set, most recent first. A hit on the most recent line is one comparison.
+//!
+//! Where a mask says which ways may be filled, each entry has its way's number
+//! beside it, which moves as the entry does.
 
 use crate::narrow::{index, low};
 
@@ -23,6 +26,8 @@ pub(crate) struct Evicted {
 #[derive(Clone, Debug)]
 pub(crate) struct PrivateCache {
     entries: Vec<u32>,
+    /// Way numbers in the order of the entries; empty without masks.
+    numbers: Vec<u8>,
     ways: usize,
     set_bits: u32,
 }
@@ -30,7 +35,20 @@ pub(crate) struct PrivateCache {
 impl PrivateCache {
     pub(crate) fn new(kib: u64, ways: usize) -> Self {
         let sets = kib * 1024 / crate::LINE_BYTES / ways as u64;
-        Self { entries: vec![0; index(sets) * ways], ways, set_bits: sets.trailing_zeros() }
+        Self {
+            entries: vec![0; index(sets) * ways],
+            numbers: Vec::new(),
+            ways,
+            set_bits: sets.trailing_zeros(),
+        }
+    }
+
+    /// The same with ways that have numbers, for [`Self::fill_within`].
+    pub(crate) fn with_masks(kib: u64, ways: usize) -> Self {
+        let mut cache = Self::new(kib, ways);
+        let one: Vec<u8> = (0..=u8::MAX).take(ways).collect();
+        cache.numbers = one.repeat(cache.entries.len() / ways);
+        cache
     }
 
     /// The largest line address that fits into a tag, and one more.
@@ -54,6 +72,7 @@ impl PrivateCache {
         let found = ways[at];
         ways.copy_within(..at, 1);
         ways[0] = found | mark;
+        self.bring_forward(set, at);
         true
     }
 
@@ -77,16 +96,37 @@ impl PrivateCache {
 
     /// Puts in a line that is not there, as the most recent of its set.
     pub(crate) fn fill(&mut self, line: u64, dirty: bool) -> Option<Evicted> {
+        self.fill_at(self.ways - 1, line, dirty)
+    }
+
+    /// The same in the least recent way of `mask`, which is not empty (ways
+    /// never used are the least recent).
+    pub(crate) fn fill_within(&mut self, mask: u32, line: u64, dirty: bool) -> Option<Evicted> {
+        let (set, _) = self.locate(line);
+        let numbers = self.numbers.get(set..set + self.ways).unwrap_or_default();
+        let at = numbers.iter().rposition(|number| mask >> number & 1 != 0);
+        self.fill_at(at.unwrap_or(self.ways - 1), line, dirty)
+    }
+
+    fn fill_at(&mut self, at: usize, line: u64, dirty: bool) -> Option<Evicted> {
         let (set, entry) = self.locate(line);
         let set_number = line & ((1 << self.set_bits) - 1);
         let ways = &mut self.entries[set..set + self.ways];
-        let last = ways[self.ways - 1];
-        ways.copy_within(..self.ways - 1, 1);
+        let last = ways[at];
+        ways.copy_within(..at, 1);
         ways[0] = entry | if dirty { DIRTY } else { 0 };
+        self.bring_forward(set, at);
         (last & VALID != 0).then(|| Evicted {
             line: u64::from(last >> TAG_SHIFT) << self.set_bits | set_number,
             dirty: last & DIRTY != 0,
         })
+    }
+
+    /// Moves a way's number as its entry was moved.
+    fn bring_forward(&mut self, set: usize, at: usize) {
+        if let Some(numbers) = self.numbers.get_mut(set..=set + at) {
+            numbers.rotate_right(1);
+        }
     }
 
     /// Forgets everything.

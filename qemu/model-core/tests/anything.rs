@@ -10,6 +10,7 @@ fn register() -> impl Strategy<Value = u32> {
         0x180u32..0x190,
         0x300u32..0x400,
         0xC80u32..0xD98,
+        0xC81u32..0xC83,
         0xC001_0000u32..0xC001_0240,
         any::<u32>()
     ]
@@ -41,6 +42,8 @@ proptest! {
             match registers.write(thread, register, value, &raw) {
                 Outcome::Done(Effect::Associate { class, resource_id }) => hierarchy.associate(thread, class, resource_id),
                 Outcome::Done(Effect::Mask { class, mask }) => hierarchy.set_mask(class, mask),
+                Outcome::Done(Effect::SecondMask { class, mask }) => hierarchy.set_second_mask(class, mask),
+                Outcome::Done(Effect::CodeAndData { second, apart }) => hierarchy.set_code_and_data(second, apart),
                 Outcome::Done(Effect::Throttle { class, throttle }) => hierarchy.set_throttle(class, throttle),
                 _ => {}
             }

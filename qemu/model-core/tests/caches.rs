@@ -170,6 +170,63 @@ fn cores_with_masks_and_identities_share_as_in_the_reference() {
     }
 }
 
+/// The small machine with masks for its second level.
+fn tiny_with_second_masks() -> Description {
+    let mut machine = machine("tiny");
+    if let Some(allocation) = &mut machine.allocation {
+        allocation.second_mask_classes = 4;
+        allocation.code_and_data = true;
+    }
+    machine
+}
+
+#[test]
+fn masks_of_the_second_level_divide_it_as_in_the_reference() {
+    for masks in [[0xFu32, 0xF], [0xC, 0x3], [0x1, 0xE], [0x8, 0x8]] {
+        let mut pair = Pair::new(&tiny_with_second_masks());
+        let mut draw = Draw(99);
+        for step in 0..120_000u64 {
+            // Both cores' masks swap in the middle, so that lines lie outside them.
+            if step % 30_000 == 10_000 {
+                let turn = usize::from(step > 60_000);
+                for core in 0..2 {
+                    pair.set(core, 0xFF, if core == 0 { 1 } else { 2 });
+                    pair.fast.set_second_mask(core + 1, masks[(core + turn) % 2]);
+                    pair.slow.second_masks[core] = masks[(core + turn) % 2];
+                }
+            }
+            // 16 KiB of second level: loops of 12 and of 40 KiB, some of it written.
+            pair.access(0, 0x10_0000 + draw.below(192) * 64, draw.below(4) == 0);
+            pair.access(1, 0x80_0000 + draw.below(640) * 64, step % 3 == 0);
+        }
+        pair.assert_equal(&format!("second level masks {masks:x?}"));
+    }
+}
+
+#[test]
+fn data_takes_the_even_mask_when_code_and_data_are_apart() {
+    let mut pair = Pair::new(&tiny_with_second_masks());
+    let mut draw = Draw(3);
+    for core in 0..2 {
+        pair.fast.associate(core, core + 1, 0);
+    }
+    // Data of class n has mask 2n; the masks between are code's and do nothing here.
+    for (number, mask) in [(1, 0x80), (2, 0xF0), (3, 0x80), (4, 0x0F), (5, 0x80)] {
+        pair.fast.set_mask(number, mask);
+    }
+    for (number, mask) in [(1, 0x8), (2, 0x3), (3, 0x8), (4, 0xE)] {
+        pair.fast.set_second_mask(number, mask);
+    }
+    pair.fast.set_code_and_data(false, true);
+    pair.fast.set_code_and_data(true, true);
+    (pair.slow.masks, pair.slow.second_masks) = (vec![0xF0, 0x0F], vec![0x3, 0xE]);
+    for step in 0..60_000u64 {
+        pair.access(0, 0x10_0000 + draw.below(900) * 64, draw.below(8) == 0);
+        pair.access(1, 0x80_0000 + step % 1_500 * 64, step % 3 == 0);
+    }
+    pair.assert_equal("code and data apart");
+}
+
 /// Least recently used order by set, as one list: how many different lines of
 /// the set came since the line was used last (Mattson et al., 1970).
 fn misses_by_stack_distance(trace: &[u64], sets: u64, ways: usize) -> u64 {

@@ -95,6 +95,31 @@ fn capacity_masks_are_valid_as_in_the_table() {
 }
 
 #[test]
+fn masks_of_the_second_level_and_their_switch_exist_where_cpuid_says_so() {
+    let registers = Registers::new(&machine("rdt4"));
+    let ask = |subleaf| registers.cpuid(0, 0x10, subleaf, [0; 4]).expect("modelled leaf");
+    assert_eq!(ask(0), [0, 0b1110, 0, 0]);
+    assert_eq!((ask(1), ask(2), ask(3)), ([10, 0, 4, 15], [7, 0, 4, 7], [0x59, 0, 5, 7]));
+    let mut registers = registers;
+    let raw = Raw::default();
+    let mut write = |register, value| registers.write(0, register, value, &raw);
+    assert_eq!(write(0xD13, 0x3C), Outcome::Done(Effect::SecondMask { class: 3, mask: 0x3C }));
+    for (register, value) in [(0xD13, 0), (0xD13, 0x100), (0xD13, 5), (0xD18, 1), (0xC82, 2), (0xC83, 0)] {
+        assert!(matches!(write(register, value), Outcome::Fault(_)), "{register:x} {value:x}");
+    }
+    let apart = |second| Outcome::Done(Effect::CodeAndData { second, apart: true });
+    assert_eq!((write(0xC81, 1), write(0xC82, 1)), (apart(false), apart(true)));
+    for (register, expected) in [(0xD13, 0x3C), (0xD10, 0xFF), (0xC81, 1), (0xC82, 1)] {
+        assert_eq!(registers.read(0, register, &raw, &Nothing), Outcome::Done(expected), "{register:x}");
+    }
+    // The others have none of it.
+    for register in [0xD10, 0xC81, 0xC82] {
+        let outcome = Registers::new(&machine("xeon4")).write(0, register, 1, &raw);
+        assert!(matches!(outcome, Outcome::Fault(_)), "{register:x}");
+    }
+}
+
+#[test]
 fn throttle_values_are_rounded_down_to_a_step() {
     for row in rows(THROTTLES).filter(|row| row[0].starts_with("sdm") && row[1] == "1") {
         let value: u64 = row[3].parse().expect("value");

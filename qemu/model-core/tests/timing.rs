@@ -127,6 +127,21 @@ fn a_throttle_spreads_requests_to_its_share_of_the_peak() {
 }
 
 #[test]
+fn threads_of_a_core_are_throttled_together_unless_the_machine_can_do_it_apart() {
+    for (name, apart) in [("xeon8smt", false), ("rdt4", true)] {
+        let description = Description::named(name).expect("built in");
+        let mut machine = Hierarchy::new(&description, WINDOW);
+        machine.set_throttle(1, Throttle::Percent(90));
+        // The sibling is throttled; the streaming thread is not.
+        machine.associate(1, 1, 1);
+        let cycles = run(&mut machine, &mut [Walker::stream(0, 0, 64 * MIB, false)], 400);
+        // A line every 11.5 cycles at the peak, every 115 at a tenth of it.
+        let expected = if apart { 11..=16 } else { 113..=117 };
+        assert!(expected.contains(&cycles), "{name}: {cycles} cycles a line");
+    }
+}
+
+#[test]
 fn an_absolute_limit_holds_for_the_class_as_a_whole() {
     let amd = Description::named("epyc8").expect("built in");
     for members in [1, 2, 4] {

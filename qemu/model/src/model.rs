@@ -167,6 +167,8 @@ impl Model {
             Effect::None => {}
             Effect::Associate { class, resource_id } => self.hierarchy.associate(thread, class, resource_id),
             Effect::Mask { class, mask } => self.hierarchy.set_mask(class, mask),
+            Effect::SecondMask { class, mask } => self.hierarchy.set_second_mask(class, mask),
+            Effect::CodeAndData { second, apart } => self.hierarchy.set_code_and_data(second, apart),
             Effect::Throttle { class, throttle } => self.hierarchy.set_throttle(class, throttle),
         }
     }

@@ -52,6 +52,10 @@ impl Trace {
         let (what, class, value) = match effect {
             Effect::None | Effect::Associate { .. } => return,
             Effect::Mask { class, mask } => ("mask", class, u64::from(mask)),
+            Effect::SecondMask { class, mask } => ("second level mask", class, u64::from(mask)),
+            Effect::CodeAndData { second, apart } => {
+                ("code and data apart, by level", if second { 2 } else { 3 }, u64::from(apart))
+            }
             Effect::Throttle { class, throttle } => match throttle {
                 Throttle::None => ("no limit", class, 0),
                 Throttle::Percent(percent) => ("throttle percent", class, u64::from(percent)),

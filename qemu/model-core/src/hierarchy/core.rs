@@ -12,8 +12,16 @@ const STREAMS: usize = 8;
 pub(super) enum Throttled {
     /// Served by the second level.
     No,
-    /// Goes to the shared level.
-    Yes,
+    /// Goes to the shared level, by this one of the core's threads.
+    By(usize),
+}
+
+/// A thread's way to the shared level.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lane {
+    /// Cycles between two requests, 0 when not throttled.
+    pub spacing_q8: u64,
+    next_slot_q8: u64,
 }
 
 /// When a miss got its buffer and when its line is there.
@@ -29,20 +37,25 @@ pub(super) struct Core {
     pub first: PrivateCache,
     pub second: PrivateCache,
     pub streams: Streams,
-    /// Cycles between two requests to the shared level, 0 when not throttled.
-    pub spacing_q8: u64,
-    next_slot_q8: u64,
+    /// Of each thread, or the first one's for both.
+    pub lanes: [Lane; 2],
+    /// Whether each thread has its own.
+    lanes_apart: bool,
     busy_until: Vec<u64>,
 }
 
 impl Core {
     pub(super) fn new(machine: &Description) -> Self {
+        let second = machine.second_level;
+        let masks = machine.allocation.is_some_and(|allocation| allocation.second_mask_classes > 0);
+        let second =
+            if masks { PrivateCache::with_masks } else { PrivateCache::new }(second.kib, second.ways);
         Self {
             first: PrivateCache::new(machine.first_level.kib, machine.first_level.ways),
-            second: PrivateCache::new(machine.second_level.kib, machine.second_level.ways),
+            second,
             streams: Streams::default(),
-            spacing_q8: 0,
-            next_slot_q8: 0,
+            lanes: [Lane::default(); 2],
+            lanes_apart: machine.allocation.is_some_and(|allocation| allocation.throttle_per_thread),
             busy_until: vec![0; machine.miss_buffers],
         }
     }
@@ -55,9 +68,12 @@ impl Core {
         };
         let from = now.max(*buffer);
         let mut sent = from;
-        if throttled == Throttled::Yes && self.spacing_q8 != 0 {
-            let slot = self.next_slot_q8.max(from << 8);
-            self.next_slot_q8 = slot + self.spacing_q8;
+        if let Throttled::By(thread) = throttled
+            && let Some(lane) = self.lanes.get_mut(if self.lanes_apart { thread } else { 0 })
+            && lane.spacing_q8 != 0
+        {
+            let slot = lane.next_slot_q8.max(from << 8);
+            lane.next_slot_q8 = slot + lane.spacing_q8;
             sent = slot >> 8;
         }
         let until = sent + latency;
@@ -73,7 +89,7 @@ impl Core {
         self.first.clear();
         self.second.clear();
         self.streams = Streams::default();
-        self.next_slot_q8 = 0;
+        self.lanes.iter_mut().for_each(|lane| lane.next_slot_q8 = 0);
         self.busy_until.fill(0);
     }
 }
@@ -122,8 +138,8 @@ mod tests {
     #[test]
     fn a_throttled_request_waits_for_its_slot() {
         let mut core = tiny();
-        core.spacing_q8 = 30 << 8;
-        let until = [0, 1, 2].map(|now| core.take_buffer(now, 100, Throttled::Yes).until);
+        core.lanes[0].spacing_q8 = 30 << 8;
+        let until = [0, 1, 2].map(|now| core.take_buffer(now, 100, Throttled::By(0)).until);
         assert_eq!(until, [100, 130, 160]);
         assert_eq!(core.take_buffer(3, 10, Throttled::No).until, 13);
     }

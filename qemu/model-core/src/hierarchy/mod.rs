@@ -24,6 +24,9 @@ use crate::description::Description;
 use crate::memory::Memory;
 use crate::shared::{Owner, SharedCache, Writeback};
 
+/// Masks that the registers have numbers for: a class has two when code and
+/// data are apart.
+const MASKS: usize = 128;
 /// Lines of a 4 KiB page; the prefetcher does not leave it.
 const LINES_PER_PAGE: u64 = 64;
 
@@ -67,7 +70,14 @@ pub struct Hierarchy {
     threads_shift: u32,
     counts: Vec<Counts>,
     associations: Vec<Association>,
+    /// Of the shared level; with code and data apart, data's is that of twice
+    /// the class.
     masks: Vec<u32>,
+    code_and_data: bool,
+    /// Of the second level, likewise; empty where it has none.
+    second_masks: Vec<u32>,
+    second_code_and_data: bool,
+    throttle_per_thread: bool,
     throttles: Vec<Throttle>,
     shared: SharedCache,
     memory: Memory,
@@ -86,13 +96,18 @@ impl Hierarchy {
     #[must_use]
     pub fn new(machine: &Description, window_cycles: u64) -> Self {
         let memory = Memory::new(machine, window_cycles);
+        let divides_second = machine.allocation.is_some_and(|allocation| allocation.second_mask_classes > 0);
         let all_ways = (1u32 << machine.shared_level.ways) - 1;
         Self {
             cores: vec![Core::new(machine); machine.cores],
             threads_shift: machine.threads_per_core.trailing_zeros(),
             counts: vec![Counts::default(); machine.threads()],
             associations: vec![Association::default(); machine.threads()],
-            masks: vec![all_ways; 64],
+            masks: vec![all_ways; MASKS],
+            code_and_data: false,
+            second_masks: if divides_second { vec![u32::MAX; MASKS] } else { Vec::new() },
+            second_code_and_data: false,
+            throttle_per_thread: machine.allocation.is_some_and(|allocation| allocation.throttle_per_thread),
             throttles: vec![Throttle::None; 64],
             shared: SharedCache::new(machine.shared_level),
             peak_spacing_q8: memory.idle_latency() * 256 / machine.miss_buffers as u64,
@@ -139,11 +154,11 @@ impl Hierarchy {
             self.counts[thread].shared_references += 1;
             let (latency, missed) = self.fetch(thread, line);
             self.counts[thread].shared_misses += u64::from(missed);
-            (latency, Throttled::Yes)
+            (latency, Throttled::By(self.lane(thread)))
         };
         self.fill_first(thread, line, write);
         let taken = self.cores[at].take_buffer(now, latency, throttled);
-        if self.prefetch && throttled == Throttled::Yes {
+        if self.prefetch && throttled != Throttled::No {
             self.prefetch_next(thread, line, taken.from);
         }
         let until = if overlapped { taken.from } else { taken.until };
@@ -179,7 +194,12 @@ impl Hierarchy {
     }
 
     fn fill_second(&mut self, thread: usize, line: u64, dirty: bool) {
-        let evicted = self.cores[thread >> self.threads_shift].second.fill(line, dirty);
+        let mask = self.second_mask(thread);
+        let second = &mut self.cores[thread >> self.threads_shift].second;
+        let evicted = match mask {
+            None => second.fill(line, dirty),
+            Some(mask) => second.fill_within(mask, line, dirty),
+        };
         if let Some(evicted) = evicted
             && evicted.dirty
         {
@@ -204,12 +224,24 @@ impl Hierarchy {
             return;
         }
         let (latency, _) = self.fetch(thread, next);
-        self.cores[thread >> self.threads_shift].take_buffer(now, latency, Throttled::Yes);
+        let lane = Throttled::By(self.lane(thread));
+        self.cores[thread >> self.threads_shift].take_buffer(now, latency, lane);
     }
 
     fn owner(&self, thread: usize) -> Owner {
         let association = self.associations[thread];
-        Owner { mask: self.masks[association.class], resource_id: association.resource_id }
+        let mask = self.masks[association.class << u32::from(self.code_and_data)];
+        Owner { mask, resource_id: association.resource_id }
+    }
+
+    fn second_mask(&self, thread: usize) -> Option<u32> {
+        let class = self.associations[thread].class << u32::from(self.second_code_and_data);
+        self.second_masks.get(class).copied()
+    }
+
+    /// A thread's number in its core.
+    fn lane(&self, thread: usize) -> usize {
+        thread & ((1 << self.threads_shift) - 1)
     }
 
     /// Closes the windows of memory utilisation up to `now`, which all threads
@@ -224,11 +256,29 @@ impl Hierarchy {
         self.respace();
     }
 
-    /// Sets where a class may allocate; an empty mask is not a mask.
+    /// Sets where a class may allocate in the shared level; an empty mask is
+    /// not a mask. With code and data apart `class` is the mask's number: twice
+    /// the class for data. Code's masks are kept and divide nothing, since
+    /// instruction fetch is not modelled.
     pub fn set_mask(&mut self, class: usize, mask: u32) {
         if mask != 0 {
-            self.masks[class & 63] = mask;
+            self.masks[class % MASKS] = mask;
         }
+    }
+
+    /// The same for the second level, on a machine whose second level has masks.
+    pub fn set_second_mask(&mut self, class: usize, mask: u32) {
+        if let Some(place) = self.second_masks.get_mut(class)
+            && mask != 0
+        {
+            *place = mask;
+        }
+    }
+
+    /// Sets whether code and data have masks of their own, in the second level
+    /// or in the shared one.
+    pub fn set_code_and_data(&mut self, second: bool, apart: bool) {
+        *if second { &mut self.second_code_and_data } else { &mut self.code_and_data } = apart;
     }
 
     /// Sets how a class is slowed.
@@ -237,12 +287,16 @@ impl Hierarchy {
         self.respace();
     }
 
-    /// Threads of a core share its way out, so the slower class decides.
+    /// Threads of a core share its way out, so the slower class decides, unless
+    /// the machine throttles them apart.
     fn respace(&mut self) {
         let spacings: Vec<u64> = self.associations.iter().map(|one| self.spacing_q8(one.class)).collect();
         let threads = 1 << self.threads_shift;
         for (core, spacings) in self.cores.iter_mut().zip(spacings.chunks(threads)) {
-            core.spacing_q8 = spacings.iter().copied().max().unwrap_or(0);
+            let slowest = spacings.iter().copied().max().unwrap_or(0);
+            for (lane, own) in core.lanes.iter_mut().zip(spacings) {
+                lane.spacing_q8 = if self.throttle_per_thread { *own } else { slowest };
+            }
         }
     }
 

@@ -137,14 +137,24 @@ fn monitoring(vendor: Vendor, allocation: Allocation, subleaf: u32) -> [u32; 4] 
 
 fn allocation(machine: &Description, allocation: Allocation, subleaf: u32) -> [u32; 4] {
     const L3: u32 = 1 << 1;
+    const L2: u32 = 1 << 2;
     const BANDWIDTH: u32 = 1 << 3;
+    const PER_THREAD: u32 = 1;
     const LINEAR: u32 = 1 << 2;
+    const CODE_AND_DATA: u32 = 1 << 2;
+    let second = if allocation.second_mask_classes > 0 { L2 } else { 0 };
+    let apart = if allocation.code_and_data { CODE_AND_DATA } else { 0 };
+    let per_thread = if allocation.throttle_per_thread { PER_THREAD } else { 0 };
     match (machine.vendor, subleaf) {
-        (Vendor::Intel, 0) => [0, L3 | BANDWIDTH, 0, 0],
+        (Vendor::Intel, 0) => [0, L3 | second | BANDWIDTH, 0, 0],
         (Vendor::Amd, 0) => [0, L3, 0, 0],
-        (_, 1) => [small(machine.shared_level.ways) - 1, 0, 0, allocation.mask_classes - 1],
+        (_, 1) => [small(machine.shared_level.ways) - 1, 0, apart, allocation.mask_classes - 1],
+        (Vendor::Intel, 2) if second != 0 => {
+            [small(machine.second_level.ways) - 1, 0, apart, allocation.second_mask_classes - 1]
+        }
         (Vendor::Intel, 3) => {
-            [allocation.throttle_max.saturating_sub(1), 0, LINEAR, allocation.throttle_classes - 1]
+            let most = allocation.throttle_max.saturating_sub(1);
+            [most, 0, LINEAR | per_thread, allocation.throttle_classes - 1]
         }
         _ => NOTHING,
     }

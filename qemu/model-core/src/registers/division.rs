@@ -23,6 +23,10 @@ pub(super) struct Division {
     allocation: Allocation,
     ways: u32,
     masks: Vec<u64>,
+    second_ways: u32,
+    second_masks: Vec<u64>,
+    /// IA32_L3_QOS_CFG and IA32_L2_QOS_CFG.
+    code_and_data: [u64; 2],
     throttles: Vec<u64>,
     associations: Vec<u64>,
     selections: Vec<u64>,
@@ -31,12 +35,16 @@ pub(super) struct Division {
 impl Division {
     pub(super) fn new(machine: &Description, allocation: Allocation) -> Self {
         let ways = u32::try_from(machine.shared_level.ways).unwrap_or(1);
+        let second_ways = u32::try_from(machine.second_level.ways).unwrap_or(1);
         let unlimited = if machine.vendor == Vendor::Amd { AMD_UNLIMITED } else { 0 };
         Self {
             vendor: machine.vendor,
             allocation,
             ways,
             masks: vec![(1 << ways) - 1; index(allocation.mask_classes.into())],
+            second_ways,
+            second_masks: vec![(1 << second_ways) - 1; index(allocation.second_mask_classes.into())],
+            code_and_data: [0; 2],
             throttles: vec![unlimited; index(allocation.throttle_classes.into())],
             associations: vec![0; machine.threads()],
             selections: vec![0; machine.threads()],
@@ -46,6 +54,12 @@ impl Division {
     pub(super) fn read(&self, thread: usize, register: u32, monitored: &impl Monitored) -> Outcome<u64> {
         if let Some(class) = msr::index_in(register, msr::L3_MASK_BASE, msr::CLASS_NUMBERS, 1) {
             return self.masks.get(class).map_or(Outcome::Fault(CLASS), |mask| Outcome::Done(*mask));
+        }
+        if let Some(class) = self.second_mask_class(register) {
+            return self.second_masks.get(class).map_or(Outcome::Fault(CLASS), |mask| Outcome::Done(*mask));
+        }
+        if let Some(level) = self.code_and_data_level(register) {
+            return Outcome::Done(self.code_and_data[level]);
         }
         if let Some(class) = self.throttle_class(register) {
             return self.throttles.get(class).map_or(Outcome::Fault(CLASS), |value| Outcome::Done(*value));
@@ -61,7 +75,25 @@ impl Division {
 
     pub(super) fn write(&mut self, thread: usize, register: u32, value: u64) -> Outcome<Effect> {
         if let Some(class) = msr::index_in(register, msr::L3_MASK_BASE, msr::CLASS_NUMBERS, 1) {
-            return self.write_mask(class, value);
+            return match self.checked_mask(self.masks.get(class), self.ways, value) {
+                Ok(mask) => {
+                    self.masks[class] = value;
+                    Outcome::Done(Effect::Mask { class, mask })
+                }
+                Err(why) => Outcome::Fault(why),
+            };
+        }
+        if let Some(class) = self.second_mask_class(register) {
+            return match self.checked_mask(self.second_masks.get(class), self.second_ways, value) {
+                Ok(mask) => {
+                    self.second_masks[class] = value;
+                    Outcome::Done(Effect::SecondMask { class, mask })
+                }
+                Err(why) => Outcome::Fault(why),
+            };
+        }
+        if let Some(level) = self.code_and_data_level(register) {
+            return self.write_code_and_data(level, value);
         }
         if let Some(class) = self.throttle_class(register) {
             return self.write_throttle(class, value);
@@ -83,20 +115,45 @@ impl Division {
         msr::index_in(register, base, msr::CLASS_NUMBERS, 1)
     }
 
-    fn write_mask(&mut self, class: usize, value: u64) -> Outcome<Effect> {
-        let Some(mask) = self.masks.get_mut(class) else { return Outcome::Fault(CLASS) };
-        if value >> self.ways != 0 {
-            return Outcome::Fault("the mask has a bit above the last way");
+    /// Masks of the second level, where it has any.
+    fn second_mask_class(&self, register: u32) -> Option<usize> {
+        msr::index_in(register, msr::L2_MASK_BASE, msr::CLASS_NUMBERS, 1)
+            .filter(|_| !self.second_masks.is_empty())
+    }
+
+    /// 0 for the shared level's register, 1 for the second level's, where they
+    /// exist.
+    fn code_and_data_level(&self, register: u32) -> Option<usize> {
+        match register {
+            msr::L3_QOS_CFG if self.allocation.code_and_data => Some(0),
+            msr::L2_QOS_CFG if self.allocation.code_and_data && !self.second_masks.is_empty() => Some(1),
+            _ => None,
+        }
+    }
+
+    fn write_code_and_data(&mut self, level: usize, value: u64) -> Outcome<Effect> {
+        if value > 1 {
+            return Outcome::Fault(RESERVED);
+        }
+        self.code_and_data[level] = value;
+        Outcome::Done(Effect::CodeAndData { second: level == 1, apart: value == 1 })
+    }
+
+    fn checked_mask(&self, present: Option<&u64>, ways: u32, value: u64) -> Result<u32, &'static str> {
+        if present.is_none() {
+            return Err(CLASS);
+        }
+        if value >> ways != 0 {
+            return Err("the mask has a bit above the last way");
         }
         if value == 0 {
-            return Outcome::Fault("the mask is empty");
+            return Err("the mask is empty");
         }
         let run = value >> value.trailing_zeros();
         if self.vendor == Vendor::Intel && run & (run + 1) != 0 {
-            return Outcome::Fault("the mask is not contiguous");
+            return Err("the mask is not contiguous");
         }
-        *mask = value;
-        Outcome::Done(Effect::Mask { class, mask: low(value) })
+        Ok(low(value))
     }
 
     fn write_throttle(&mut self, class: usize, value: u64) -> Outcome<Effect> {
@@ -123,7 +180,8 @@ impl Division {
         if between != 0 {
             return Outcome::Fault(RESERVED);
         }
-        if class >= u64::from(self.allocation.mask_classes.max(self.allocation.throttle_classes)) {
+        let Allocation { mask_classes, throttle_classes, second_mask_classes, .. } = self.allocation;
+        if class >= u64::from(mask_classes.max(throttle_classes).max(second_mask_classes)) {
             return Outcome::Fault(CLASS);
         }
         let Some(resource_id) = self.resource_id(resource_id) else { return Outcome::Fault(RESOURCE_ID) };

@@ -52,6 +52,20 @@ pub enum Effect {
         /// Ways.
         mask: u32,
     },
+    /// A class may allocate elsewhere in the second level.
+    SecondMask {
+        /// Class of service.
+        class: usize,
+        /// Ways.
+        mask: u32,
+    },
+    /// Code and data get masks of their own, or no longer do.
+    CodeAndData {
+        /// In the second level; else in the shared one.
+        second: bool,
+        /// Whether they are apart.
+        apart: bool,
+    },
     /// A class is slowed differently.
     Throttle {
         /// Class of service.

@@ -15,10 +15,12 @@ pub(super) const PERF_GLOBAL_INUSE: u32 = 0x392;
 pub(super) const FULL_WIDTH_PMC_BASE: u32 = 0x4C1;
 
 pub(super) const L3_QOS_CFG: u32 = 0xC81;
+pub(super) const L2_QOS_CFG: u32 = 0xC82;
 pub(super) const QM_EVTSEL: u32 = 0xC8D;
 pub(super) const QM_CTR: u32 = 0xC8E;
 pub(super) const PQR_ASSOC: u32 = 0xC8F;
 pub(super) const L3_MASK_BASE: u32 = 0xC90;
+pub(super) const L2_MASK_BASE: u32 = 0xD10;
 pub(super) const THROTTLE_BASE: u32 = 0xD50;
 
 pub(super) const AMD_LEGACY_CTL_BASE: u32 = 0xC001_0000;

@@ -90,6 +90,7 @@ pub(crate) struct Machine {
     second: Vec<Level>,
     shared: Level,
     pub(crate) masks: Vec<u32>,
+    pub(crate) second_masks: Vec<u32>,
     pub(crate) owners: Vec<u8>,
     pub(crate) misses: Vec<Misses>,
     pub(crate) memory_lines: HashMap<u8, u64>,
@@ -105,6 +106,7 @@ impl Machine {
             second: (0..cores).map(|_| Level::default()).collect(),
             shared: Level::default(),
             masks: vec![u32::MAX; cores],
+            second_masks: vec![u32::MAX; cores],
             owners: vec![0; cores],
             misses: vec![Misses::default(); cores],
             memory_lines: HashMap::new(),
@@ -147,7 +149,9 @@ impl Machine {
     }
 
     fn insert_second(&mut self, core: usize, line: u64, dirty: bool) {
-        let allowed: Vec<usize> = (0..self.second_shape.ways).collect();
+        let mask = self.second_masks[core];
+        let allowed: Vec<usize> =
+            (0..self.second_shape.ways).rev().filter(|way| mask & (1 << way) != 0).collect();
         let out = self.second[core].insert(line % self.second_shape.sets, line, dirty, 0, &allowed);
         let Some(out) = out.filter(|out| out.dirty) else { return };
         let set = self.shared_set(out.line);

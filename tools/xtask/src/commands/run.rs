@@ -125,11 +125,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn configuration(arguments: &Arguments, scenario: Scenario) -> Configuration {
+    let trace = arguments.trace.as_ref().map(|_| ("trace", "yes".to_owned()));
     Configuration {
         exit: arguments.exit,
         seed: arguments.seed,
         scenario: Some(scenario.name().to_owned()),
-        trace: arguments.trace.is_some(),
+        more: trace.into_iter().collect(),
         ..Configuration::new(Mode::Main)
     }
 }

@@ -28,8 +28,6 @@ pub(crate) struct Configuration {
     pub(crate) scenario: Option<String>,
     /// Seed of everything random.
     pub(crate) seed: u64,
-    /// Whether who runs where is recorded and sent.
-    pub(crate) trace: bool,
     /// The one guest test to run.
     pub(crate) case: Option<String>,
     /// Other keys, as the kernel names them.
@@ -40,7 +38,7 @@ impl Configuration {
     /// `mode` with everything else at its default.
     pub(crate) const fn new(mode: Mode) -> Self {
         let exit = matches!(mode, Mode::Test | Mode::Bench);
-        Self { mode, exit, scenario: None, seed: 1, trace: false, case: None, more: Vec::new() }
+        Self { mode, exit, scenario: None, seed: 1, case: None, more: Vec::new() }
     }
 
     /// The lines of `umbra.conf`.
@@ -54,9 +52,6 @@ impl Configuration {
         };
         let exit = if self.exit { "yes" } else { "no" };
         let mut text = format!("mode {mode}\nexit {exit}\nseed {}\n", self.seed);
-        if self.trace {
-            text.push_str("trace yes\n");
-        }
         for (key, value) in [("scenario", &self.scenario), ("case", &self.case)] {
             if let Some(value) = value {
                 // Writing to a string does not fail.
@@ -91,14 +86,13 @@ mod tests {
             exit: true,
             scenario: Some("quick".to_owned()),
             seed: u64::MAX,
-            trace: true,
             case: Some("faults".to_owned()),
             more: vec![("load_permille", 70.to_string()), ("second_class", "llc,llc".to_owned())],
         };
         let text = full.to_text();
         let config = Config::parse(&text).expect("valid");
         assert_eq!((config.exit, config.scenario, config.seed), (true, Scenario::Quick, u64::MAX));
-        assert_eq!((config.trace, config.case), (true, Some("faults")));
+        assert_eq!(config.case, Some("faults"));
         assert_eq!(config.load_permille, Some(70));
         assert_eq!(config.second_class.expect("given").as_slice(), ["llc", "llc"]);
     }
