@@ -103,15 +103,22 @@ fn tails(cells: &[Cell]) -> String {
     aligned(&rows, 2)
 }
 
-/// A span in the unit that suits it.
+/// A span in the unit that suits it, with three digits at most.
 pub(crate) struct Duration(pub(crate) u64);
 
 impl std::fmt::Display for Duration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            0..10_000 => write!(f, "{} ns", self.0),
-            10_000..10_000_000 => write!(f, "{} us", self.0 / 1_000),
-            _ => write!(f, "{} ms", self.0 / 1_000_000),
+        let (unit, per_unit) = match self.0 {
+            0..1_000 => ("ns", 1),
+            1_000..1_000_000 => ("us", 1_000),
+            1_000_000..1_000_000_000 => ("ms", 1_000_000),
+            _ => ("s", 1_000_000_000),
+        };
+        let (whole, thousandths) = (self.0 / per_unit, self.0 % per_unit * 1000 / per_unit);
+        match (whole, thousandths) {
+            (_, 0) | (100.., _) => write!(f, "{whole} {unit}"),
+            (10.., _) => write!(f, "{whole}.{} {unit}", thousandths / 100),
+            _ => write!(f, "{whole}.{:02} {unit}", thousandths / 10),
         }
     }
 }
@@ -184,8 +191,15 @@ mod tests {
         assert_eq!(none[..6], ["none", "2/2", "-", "4.00x", "-", "8.00x"]);
         assert!(lines[3].starts_with("concept    0/2"), "{}", lines[3]);
         assert!(lines[6].starts_with("llc   10 % of knee"), "{}", lines[6]);
-        assert!(lines[6].ends_with("2000 ns  2.00x   1.00x        -"), "{}", lines[6]);
+        assert!(lines[6].ends_with("2 us  2.00x   1.00x        -"), "{}", lines[6]);
         assert!(text.ends_with("note: llc at 10 % of the knee, seed 1: a <note>\nnote: read at 10 % of the knee, seed 1: a <note>\n"));
+    }
+
+    #[test]
+    fn spans_have_three_digits_at_most() {
+        let spans = [7, 999, 1_000, 1_239, 45_678, 348_159, 1_000_000, 12_345_678, 2_500_000_000];
+        let shown = ["7 ns", "999 ns", "1 us", "1.23 us", "45.6 us", "348 us", "1 ms", "12.3 ms", "2.50 s"];
+        assert_eq!(spans.map(|ns| Duration(ns).to_string()), shown);
     }
 
     #[test]
