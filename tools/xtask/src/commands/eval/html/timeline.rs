@@ -20,7 +20,11 @@ pub(super) fn all(cells: &[Cell], policies: &[&str]) -> String {
     let Some(cell) = cells.iter().find(|cell| !cell.timelines.is_empty()) else {
         return "<p>No burst has been told of yet.</p>".to_owned();
     };
-    let mut page = format!("<p>Search beside {}; times from the release.</p>", escaped(&cell.key.title()));
+    let mut page = format!(
+        "<p>Search beside {}; times from the release. Shadow: pale where it is an echo. Quarantine: pale while it is put \
+         up or taken down.</p>",
+        escaped(&cell.key.title())
+    );
     for policy in policies {
         let Some(timeline) = cell.timelines.get(*policy) else { continue };
         let open = if *policy == "concept" { " open=\"open\"" } else { "" };
