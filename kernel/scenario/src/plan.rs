@@ -155,10 +155,11 @@ impl Plan {
     }
 
     /// The first-class workload alone at ten loads, to find where its tail
-    /// begins to grow.
+    /// begins to grow. Bursts are long: a short one ends before its queue has
+    /// grown.
     #[must_use]
     pub fn knee() -> Self {
-        let mut plan = Self { name: "knee", notice_ns: 2_000_000, ..Self::eval() };
+        let mut plan = Self { name: "knee", bursts: 2, requests: 512, notice_ns: 2_000_000, ..Self::eval() };
         // As many as there is room for.
         plan.loads_permille.extend([100, 200, 300, 400, 500, 600, 700, 800, 900, 950]);
         plan

@@ -85,6 +85,11 @@ impl PolicyRun {
     pub(crate) fn figure(&self, name: &str) -> Option<f64> {
         self.figures.get(name)?.as_f64()
     }
+
+    /// A reason or a name, if there is one.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.figures.get(name)?.as_str()
+    }
 }
 
 /// One boot of the matrix, done.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::boot::{Booted, Booter, Order, configuration};
 use super::matrix::{ANTAGONISTS, Mix};
 use super::table::{Duration, aligned, multiple, shown};
-use super::{Arguments, Plan, size, write};
+use super::{Arguments, Plan, QUICK_SIZE, size, write};
 use crate::qemu::described;
 use crate::report::{self, Host};
 use crate::say;
@@ -99,7 +99,7 @@ fn orders(plan: &Plan, shares: [(usize, u32); 3], quick: bool) -> Vec<Order<Mix>
             ("load_permille", LOAD_PERMILLE.to_string()),
             ("confine", confine.clone()),
         ];
-        more.extend(size(quick));
+        more.extend(size(quick, QUICK_SIZE));
         Order { title: mix.name.clone(), configuration: configuration("eval", 1, more), of: mix.clone() }
     };
     plan.mixes.iter().map(order).collect()

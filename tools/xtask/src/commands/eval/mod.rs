@@ -78,6 +78,8 @@ const QUICK_MIXES: [&str; 2] = ["llc", "writeback"];
 const QUICK_POLICIES: [&str; 4] = ["none", "static", "reactive", "concept"];
 /// Bursts and requests of a quick step: enough for a p99, not for a p99.9.
 const QUICK_SIZE: [(&str, &str); 2] = [("bursts", "4"), ("requests", "64")];
+/// The same for the knee, whose bursts are long.
+const QUICK_KNEE: [(&str, &str); 2] = [("bursts", "1"), ("requests", "256")];
 /// Most cores that second-class tasks are given by the mix of one antagonist.
 const MOST_CORES: usize = 7;
 
@@ -192,7 +194,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn measure_knee(booter: &Booter<'_>, quick: bool) -> Result<Knee> {
     let mut more = vec![("policies", "none".to_owned())];
-    more.extend(size(quick));
+    more.extend(size(quick, QUICK_KNEE));
     let title = "knee".to_owned();
     let order = Order { of: (), title, configuration: configuration("knee", 1, more) };
     let mut knee = Err(anyhow::anyhow!("the guest sent no report"));
@@ -208,9 +210,10 @@ fn measure_knee(booter: &Booter<'_>, quick: bool) -> Result<Knee> {
     Ok(knee)
 }
 
-fn size(quick: bool) -> Vec<(&'static str, String)> {
-    let size = if quick { QUICK_SIZE.as_slice() } else { &[] };
-    size.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()
+/// The kernel's own sizes, or those of a quick run.
+fn size(quick: bool, sizes: [(&'static str, &str); 2]) -> Vec<(&'static str, String)> {
+    let sizes = if quick { sizes.as_slice() } else { &[] };
+    sizes.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()
 }
 
 fn orders(keys: Vec<Key>, plan: &Plan, quick: bool) -> Vec<Order<Key>> {
@@ -221,7 +224,7 @@ fn orders(keys: Vec<Key>, plan: &Plan, quick: bool) -> Vec<Order<Key>> {
             ("second_class", key.mix.workloads.join(",")),
             ("load_permille", key.load_permille.to_string()),
         ];
-        more.extend(size(quick));
+        more.extend(size(quick, QUICK_SIZE));
         Order {
             title: format!("({}/{count}) {}", place + 1, key.title()),
             configuration: configuration("eval", key.seed, more),

@@ -21,7 +21,7 @@ pub(crate) fn policies(cells: &[Cell]) -> Vec<&str> {
 
 /// Both tables and what their columns mean.
 pub(crate) fn text(cells: &[Cell]) -> String {
-    let mut out = format!("{}\n{}\n{DEFINITIONS}", summary(cells), tails(cells));
+    let mut out = format!("{}\n{}\n{DEFINITIONS}{}", summary(cells), tails(cells), asides(cells));
     for cell in cells {
         for note in &cell.notes {
             // Writing to a string does not fail.
@@ -38,6 +38,41 @@ and in all. MISSED: bursts with more than 1 % of requests above the bound. 2ND: 
 of the mix alone; EMU: that and the first-class load served within the bound. LEAD: quarantine in force to release.
 REACT: from the first sign to the effect. CONTROL: share of the control core. Means over cells; - not measured.
 ";
+
+/// How often policies decide, where they say so, and why some do nothing.
+fn asides(cells: &[Cell]) -> String {
+    let mut out = String::new();
+    for name in policies(cells) {
+        let runs = || cells.iter().filter_map(|cell| cell.policy(name));
+        if let Some(ours_ns) = runs().find_map(|run| run.figure("period_ns")) {
+            let scaled = runs().find_map(|run| run.figure("period_paper_ns"));
+            let ours = span(ours_ns);
+            // Writing to a string does not fail.
+            let _ = match scaled.filter(|paper_ns| *paper_ns > 0.0) {
+                Some(paper_ns) => writeln!(
+                    out,
+                    "{name} decides every {ours}; its paper every {}, which is scaled by {:.3}",
+                    span(paper_ns),
+                    ours_ns / paper_ns
+                ),
+                None => writeln!(out, "{name} decides every {ours}"),
+            };
+        }
+        if let Some(why) = runs().find_map(|run| run.text("idle_because")) {
+            let _ = writeln!(out, "{name} does nothing on this machine: {why}");
+        }
+    }
+    out
+}
+
+/// Nanoseconds that came as a floating-point number.
+fn span(ns: f64) -> String {
+    match ns {
+        _ if ns < 1e6 => format!("{} us", ns / 1e3),
+        _ if ns < 1e9 => format!("{} ms", ns / 1e6),
+        _ => format!("{} s", ns / 1e9),
+    }
+}
 
 /// One row a policy, over all cells.
 fn summary(cells: &[Cell]) -> String {
@@ -103,15 +138,22 @@ fn tails(cells: &[Cell]) -> String {
     aligned(&rows, 2)
 }
 
-/// A span in the unit that suits it.
+/// A span in the unit that suits it, with three digits at most.
 pub(crate) struct Duration(pub(crate) u64);
 
 impl std::fmt::Display for Duration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            0..10_000 => write!(f, "{} ns", self.0),
-            10_000..10_000_000 => write!(f, "{} us", self.0 / 1_000),
-            _ => write!(f, "{} ms", self.0 / 1_000_000),
+        let (unit, per_unit) = match self.0 {
+            0..1_000 => ("ns", 1),
+            1_000..1_000_000 => ("us", 1_000),
+            1_000_000..1_000_000_000 => ("ms", 1_000_000),
+            _ => ("s", 1_000_000_000),
+        };
+        let (whole, thousandths) = (self.0 / per_unit, self.0 % per_unit * 1000 / per_unit);
+        match (whole, thousandths) {
+            (_, 0) | (100.., _) => write!(f, "{whole} {unit}"),
+            (10.., _) => write!(f, "{whole}.{} {unit}", thousandths / 100),
+            _ => write!(f, "{whole}.{:02} {unit}", thousandths / 10),
         }
     }
 }
@@ -184,8 +226,34 @@ mod tests {
         assert_eq!(none[..6], ["none", "2/2", "-", "4.00x", "-", "8.00x"]);
         assert!(lines[3].starts_with("concept    0/2"), "{}", lines[3]);
         assert!(lines[6].starts_with("llc   10 % of knee"), "{}", lines[6]);
-        assert!(lines[6].ends_with("2000 ns  2.00x   1.00x        -"), "{}", lines[6]);
+        assert!(lines[6].ends_with("2 us  2.00x   1.00x        -"), "{}", lines[6]);
         assert!(text.ends_with("note: llc at 10 % of the knee, seed 1: a <note>\nnote: read at 10 % of the knee, seed 1: a <note>\n"));
+    }
+
+    #[test]
+    fn periods_say_how_they_are_scaled() {
+        let key = cell("llc", 10, &[]).key;
+        let policies = serde_json::json!([
+            {"policy": "reactive", "period_ns": 1_000_000, "period_paper_ns": 10_000},
+            {"policy": "lfoc", "idle_because": "no cache can be divided"},
+        ]);
+        let report = serde_json::json!({"policies": policies});
+        let sent = super::super::cell::Sent { report: Some(report), ..Default::default() };
+        let text = text(&[Cell::new(key, sent, None, 1)]);
+        assert!(
+            text.contains(
+                "\nreactive decides every 1 ms; its paper every 10 us, which is scaled by 100.000\n"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("\nlfoc does nothing on this machine: no cache can be divided\n"), "{text}");
+    }
+
+    #[test]
+    fn spans_have_three_digits_at_most() {
+        let spans = [7, 999, 1_000, 1_239, 45_678, 348_159, 1_000_000, 12_345_678, 2_500_000_000];
+        let shown = ["7 ns", "999 ns", "1 us", "1.23 us", "45.6 us", "348 us", "1 ms", "12.3 ms", "2.50 s"];
+        assert_eq!(spans.map(|ns| Duration(ns).to_string()), shown);
     }
 
     #[test]
