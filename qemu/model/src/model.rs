@@ -21,6 +21,7 @@ use crate::arguments::Arguments;
 use crate::clock::{self, elapsed_ticks, virtual_clock};
 use crate::entries::index;
 use crate::internals::{self, CpuState, Hooks, SkippedTime};
+use crate::marks::Marks;
 use crate::rota::thread_is_idle;
 use crate::turns::{Phase, Turns};
 use crate::{refuse, report, translate};
@@ -60,6 +61,7 @@ pub(crate) struct Model {
     pub(crate) begun: Instant,
     pub(crate) words: Word,
     pub(crate) turns: Turns,
+    pub(crate) marks: Marks,
     /// Whether what was assumed about QEMU has been tried out.
     pub(crate) ready: bool,
 }
@@ -88,6 +90,7 @@ impl Model {
             begun: Instant::now(),
             words: Word { scoreboard, offset: 0 },
             turns: Turns::new(vcpus, arguments.quantum),
+            marks: Marks::default(),
             ready: false,
             arguments,
         };

@@ -2,6 +2,7 @@
 //! caches, memory and counters loaded into it.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use anyhow::{Result, anyhow};
 use umbra_qemu::{Modelled, ensure_modelled_qemu, modelled_command};
@@ -51,5 +52,16 @@ impl Model {
             environment,
             arguments: command.get_args().map(ToOwned::to_owned).collect(),
         })
+    }
+
+    /// The same, with a report of what the model counted in the end.
+    pub(crate) fn reporting(mut self, report: &Path) -> Self {
+        let mut words = self.arguments.iter_mut();
+        if words.any(|word| word == "-plugin")
+            && let Some(plugin) = words.next()
+        {
+            plugin.push(format!(",report={}", report.display()));
+        }
+        self
     }
 }
