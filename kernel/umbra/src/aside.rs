@@ -9,6 +9,7 @@ use umbra_memory::{Class, Owner};
 use workload_api::{Meter, Workload};
 
 use crate::cells::Handed;
+use crate::hardware::counters::Quality;
 use crate::schedule::{self, Message};
 use crate::spawn::{self, SpawnError};
 use crate::tasks::{self, Phase};
@@ -140,16 +141,21 @@ impl Aside {
 /// The published counts of a slot, under a generation of the caller's.
 pub(crate) fn counts_of(slot: u16, generation: u32) -> Counts {
     let counters = &tasks::at(slot).counters;
-    let counted = |index: usize, is_counted| match counters.counted.get(index) {
-        Some(count) if is_counted => Count::Counted(count.load(Ordering::Relaxed)),
-        _ => Count::Unknown,
+    let quality = |is_counted| if is_counted { Quality::Counted } else { Quality::Unknown };
+    let counted = |index: usize, quality| {
+        let count = counters.counted.get(index).map_or(0, |count| count.load(Ordering::Relaxed));
+        match quality {
+            Quality::Counted => Count::Counted(count),
+            Quality::Estimated => Count::Estimated(count),
+            Quality::Unknown => Count::Unknown,
+        }
     };
     Counts {
         generation,
         units: counters.units.load(Ordering::Acquire),
         cycles: counters.cycles_now(),
-        instructions: counted(0, hardware::counters::are_counting()),
-        llc_misses: counted(1, hardware::counters::count_misses()),
+        instructions: counted(0, quality(hardware::counters::are_counting())),
+        llc_misses: counted(1, hardware::counters::misses()),
         read_bytes: counters.read_bytes.load(Ordering::Relaxed),
         written_bytes: counters.written_bytes.load(Ordering::Relaxed),
         sequential_bytes: counters.sequential_bytes.load(Ordering::Relaxed),

@@ -125,6 +125,7 @@ unsafe fn answer(at: usize, special: Special, guest: GuestRegisters) -> Answer {
             match model.registers.write(at, register, value, &raw) {
                 Outcome::Done(effect) => {
                     model.carry_out(at, effect);
+                    model.mark(at, register, value);
                     Answer::Done
                 }
                 Outcome::Fault(why) => Answer::Fault { what: "WRMSR", register, value, why },

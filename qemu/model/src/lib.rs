@@ -33,6 +33,7 @@ mod decode;
 mod emulate;
 mod entries;
 mod internals;
+mod marks;
 mod model;
 mod report;
 mod rota;

@@ -21,6 +21,7 @@ use crate::arguments::Arguments;
 use crate::clock::{self, elapsed_ticks, virtual_clock};
 use crate::entries::index;
 use crate::internals::{self, CpuState, Hooks, SkippedTime};
+use crate::marks::Marks;
 use crate::rota::thread_is_idle;
 use crate::trace::Trace;
 use crate::turns::{Phase, Turns};
@@ -65,6 +66,7 @@ pub(crate) struct Model {
     pub(crate) trace: Option<Trace>,
     pub(crate) words: Word,
     pub(crate) turns: Turns,
+    pub(crate) marks: Marks,
     /// Whether what was assumed about QEMU has been tried out.
     pub(crate) ready: bool,
 }
@@ -95,6 +97,7 @@ impl Model {
             trace: arguments.trace.as_ref().map(|_| Trace::new(vcpus, arguments.quantum)),
             words: Word { scoreboard, offset: 0 },
             turns: Turns::new(vcpus, arguments.quantum),
+            marks: Marks::default(),
             ready: false,
             arguments,
         };

@@ -65,6 +65,8 @@ fn json(model: &Model) -> String {
             traffic.stall_cycles,
         );
     }
-    text.push_str("]}\n");
+    text.push_str("],");
+    text.push_str(&model.marks.json());
+    text.push_str("}\n");
     text
 }

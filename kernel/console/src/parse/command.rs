@@ -11,42 +11,107 @@ use core::fmt::{self, Display, Formatter};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each command and argument is described once, in the table of specs")]
 pub enum Command<'a> {
-    Help { topic: Option<&'static Spec> },
+    Help {
+        topic: Option<&'static Spec>,
+    },
     Version,
     Cpus,
     Ps,
-    Top { interval_ms: Option<u32> },
-    Run { name: &'a str, core: Option<u8>, count: Option<u16> },
-    Stop { target: Target<'a> },
-    Pause { target: Target<'a> },
-    Resume { target: Target<'a> },
-    Migrate { task: u16, core: u8 },
-    Roles { change: Option<RoleChange> },
-    Profile { verb: ProfileVerb, name: Option<&'a str> },
-    Shadow { verb: ShadowVerb },
-    Echo { requests: Option<u32> },
-    Predict { target: Option<Target<'a>> },
-    Quarantine { verb: QuarantineVerb },
-    Policy { set: Option<&'a str> },
-    Stats { reset: bool },
-    Mem { what: Memory<'a> },
+    Top {
+        interval_ms: Option<u32>,
+    },
+    Run {
+        name: &'a str,
+        core: Option<u8>,
+        count: Option<u16>,
+    },
+    Stop {
+        target: Target<'a>,
+    },
+    Pause {
+        target: Target<'a>,
+    },
+    Resume {
+        target: Target<'a>,
+    },
+    Migrate {
+        task: u16,
+        core: u8,
+    },
+    Roles {
+        change: Option<RoleChange>,
+    },
+    Profile {
+        verb: ProfileVerb,
+        name: Option<&'a str>,
+    },
+    Shadow {
+        verb: ShadowVerb,
+    },
+    Echo {
+        requests: Option<u32>,
+    },
+    Predict {
+        target: Option<Target<'a>>,
+    },
+    Quarantine {
+        verb: QuarantineVerb,
+    },
+    Policy {
+        set: Option<&'a str>,
+    },
+    Stats {
+        reset: bool,
+    },
+    Mem {
+        what: Memory<'a>,
+    },
     Hw,
     Topo,
-    Pmu { verb: PmuVerb, events: Option<&'a str>, core: Option<u8>, task: Option<u16> },
-    Cat { verb: DivideVerb, settings: Option<&'a str>, class: Option<u8> },
-    Mba { verb: BandwidthVerb, settings: Option<&'a str>, class: Option<u8> },
+    Pmu {
+        verb: PmuVerb,
+        events: Option<&'a str>,
+        core: Option<u8>,
+        task: Option<u16>,
+        duration_ms: Option<u16>,
+    },
+    Cat {
+        verb: DivideVerb,
+        settings: Option<&'a str>,
+        class: Option<u8>,
+    },
+    Mba {
+        verb: BandwidthVerb,
+        settings: Option<&'a str>,
+        class: Option<u8>,
+    },
     Mon,
-    Log { count: Option<u16>, level: Option<Level> },
-    Trace { verb: TraceVerb },
-    Burst { requests: Option<u32> },
-    Query { text: &'a str },
-    Job { scale: Option<JobScale> },
+    Log {
+        count: Option<u16>,
+        level: Option<Level>,
+    },
+    Trace {
+        verb: TraceVerb,
+    },
+    Burst {
+        requests: Option<u32>,
+    },
+    Query {
+        text: &'a str,
+    },
+    Job {
+        scale: Option<JobScale>,
+    },
     Status,
-    Mode { mode: Mode },
+    Mode {
+        mode: Mode,
+    },
     Uptime,
     Reboot,
     Poweroff,
-    Crash { confirmed: bool },
+    Crash {
+        confirmed: bool,
+    },
     Clear,
 }
 
@@ -161,11 +226,12 @@ impl Display for Command<'_> {
                 flag(f, "-n", count)?;
                 flag(f, "-l", level)
             }
-            Self::Pmu { verb, events, core, task } => {
+            Self::Pmu { verb, events, core, task, duration_ms } => {
                 write!(f, " {verb}")?;
                 optional(f, events)?;
                 flag(f, "-C", core)?;
-                flag(f, "-t", task)
+                flag(f, "-t", task)?;
+                flag(f, "-d", duration_ms)
             }
             Self::Cat { verb, settings, class } => divide(f, verb, settings, class),
             Self::Mba { verb, settings, class } => divide(f, verb, settings, class),

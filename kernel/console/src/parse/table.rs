@@ -8,6 +8,7 @@ use super::{
 const CORE: Kind = Kind::Core;
 const INTERVAL: Kind = Kind::Number { placeholder: "INTERVAL_MS", min: 100, max: 60_000 };
 const COUNT: Kind = Kind::Number { placeholder: "COUNT", min: 1, max: 64 };
+const DURATION: Kind = Kind::Number { placeholder: "DURATION_MS", min: 1, max: 60_000 };
 const LINES: Kind = Kind::Number { placeholder: "COUNT", min: 1, max: 10_000 };
 const CLASS: Kind = Kind::Number { placeholder: "CLASS", min: 0, max: 127 };
 const REQUESTS: Kind = Kind::Number { placeholder: "REQUESTS", min: 1, max: 1_000_000 };
@@ -111,13 +112,14 @@ pub static SPECS: [Spec; 37] = [
             optional(Kind::Word(&PmuVerb::NAMES)),
             Positional { kind: Kind::Events, need: Need::After("stat") },
         ],
-        flags: &[flag("-C", CORE), flag("-t", Kind::Task)],
+        flags: &[flag("-C", CORE), flag("-t", Kind::Task), flag("-d", DURATION)],
         build: |values| {
             Some(Command::Pmu {
                 verb: values.word(0).and_then(PmuVerb::read).unwrap_or(PmuVerb::List),
                 events: values.name(1),
                 core: values.flag_number(0),
                 task: values.flag_number(1),
+                duration_ms: values.flag_number(2),
             })
         },
         ..plain("pmu", Group::Hardware)

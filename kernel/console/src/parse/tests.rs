@@ -82,17 +82,26 @@ fn quotes_keep_semicolons() {
 #[test]
 fn hardware_commands_take_events_and_settings() {
     assert_eq!(
-        only("pmu stat cycles,r412e:u -C 3 -t 9"),
-        Command::Pmu { verb: PmuVerb::Stat, events: Some("cycles,r412e:u"), core: Some(3), task: Some(9) }
+        only("pmu stat cycles,r412e:u -C 3 -t 9 -d 50"),
+        Command::Pmu {
+            verb: PmuVerb::Stat,
+            events: Some("cycles,r412e:u"),
+            core: Some(3),
+            task: Some(9),
+            duration_ms: Some(50)
+        }
     );
-    assert_eq!(only("pmu"), Command::Pmu { verb: PmuVerb::List, events: None, core: None, task: None });
+    assert_eq!(
+        only("pmu"),
+        Command::Pmu { verb: PmuVerb::List, events: None, core: None, task: None, duration_ms: None }
+    );
     assert_eq!(only("mba"), Command::Mba { verb: BandwidthVerb::Show, settings: None, class: None });
     let settings = Some("1=4000MBps");
     assert_eq!(only("mba set 1=4000MBps"), Command::Mba { verb: BandwidthVerb::Set, settings, class: None });
     assert_eq!(only("mba free"), Command::Mba { verb: BandwidthVerb::Free, settings: None, class: None });
     assert_eq!(
         error("pmu stat"),
-        "pmu: EVENT[,EVENT] is missing; expected: pmu [list|stat EVENT[,EVENT]] [-C CORE] [-t TASK]"
+        "pmu: EVENT[,EVENT] is missing; expected: pmu [list|stat EVENT[,EVENT]] [-C CORE] [-t TASK] [-d DURATION_MS]"
     );
     assert_eq!(error("cat show llc:1=1").split(';').next(), Some("cat: 'llc:1=1' is one word too many"));
 }
@@ -229,13 +238,17 @@ fn any_command() -> impl Strategy<Value = Command<'static>> {
         option::of(prop::sample::select(&JobScale::ALL[..])).prop_map(|scale| Command::Job { scale }),
         prop::sample::select(&Mode::ALL[..]).prop_map(|mode| Command::Mode { mode }),
         any::<bool>().prop_map(|confirmed| Command::Crash { confirmed }),
-        (option::of("[a-z-]{1,9}"), option::of(0..=63u8), option::of(any::<u16>())).prop_map(
-            |(events, core, task)| {
+        (
+            option::of("[a-z-]{1,9}"),
+            option::of(0..=63u8),
+            option::of(any::<u16>()),
+            option::of(1..=60_000u16),
+        )
+            .prop_map(|(events, core, task, duration_ms)| {
                 let verb = if events.is_some() { PmuVerb::Stat } else { PmuVerb::List };
                 let events = events.map(|_| "instructions,r412e:u");
-                Command::Pmu { verb, events, core, task }
-            }
-        ),
+                Command::Pmu { verb, events, core, task, duration_ms }
+            }),
         (any::<[bool; 2]>(), option::of(0..=127u8)).prop_map(|([cat, set], class)| {
             let verb = if set { DivideVerb::Set } else { DivideVerb::Show };
             let settings = set.then_some("\"L3:0=f;1=f\"");

@@ -41,6 +41,16 @@ pub struct LocalityMatrix<'t> {
     unit: u64,
 }
 
+/// What reading memory of one domain from another takes, in real units, as far as
+/// the table says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryCost {
+    /// Picoseconds for a read.
+    pub read_latency_ps: Option<u64>,
+    /// MB/s of reads.
+    pub read_bandwidth_mb_per_s: Option<u64>,
+}
+
 const NAME: Signature = Signature(*b"HMAT");
 const STRUCTURES_AT: usize = 40;
 
@@ -78,6 +88,26 @@ impl<'t> Hmat<'t> {
             Some((kind == 1).then(|| matrix(structure, latency_unit_ps).ok_or(short)))
         })
         .flatten()
+    }
+}
+
+impl Hmat<'_> {
+    /// What memory itself costs, not a cache in front of it: what is said of
+    /// reads, or else of reads and writes alike. The first matrix of a kind that
+    /// says something counts; what is broken is passed over.
+    #[must_use]
+    pub fn cost(&self, initiator: u32, target: u32) -> MemoryCost {
+        let said = |kind: MatrixKind| {
+            let sound = self.matrices().filter_map(Result::ok);
+            sound
+                .filter(|matrix| matrix.kind == kind && matrix.hierarchy == 0)
+                .find_map(|matrix| matrix.value(initiator, target))
+        };
+        MemoryCost {
+            read_latency_ps: said(MatrixKind::ReadLatency).or_else(|| said(MatrixKind::AccessLatency)),
+            read_bandwidth_mb_per_s: said(MatrixKind::ReadBandwidth)
+                .or_else(|| said(MatrixKind::AccessBandwidth)),
+        }
     }
 }
 

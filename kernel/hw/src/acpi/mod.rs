@@ -25,7 +25,7 @@ mod table;
 mod tests;
 
 pub use fadt::{Fadt, Register, Reset, Space};
-pub use hmat::{Hmat, LocalityMatrix, MatrixKind};
+pub use hmat::{Hmat, LocalityMatrix, MatrixKind, MemoryCost};
 pub use hpet::Hpet;
 pub use madt::{Entry, Madt, Override, Processor};
 pub use mcfg::{Mcfg, Segment};

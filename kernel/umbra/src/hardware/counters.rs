@@ -4,13 +4,15 @@
 //! difference to the last reading, so that a switch costs one RDPMC a counter
 //! and no write. Where there are none, one load and a branch are all.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use heapless::Vec;
 use umbra_hw::bus::Bus;
 use umbra_hw::cpuid::Vendor;
 use umbra_hw::msr;
-use umbra_hw::pmu::{Alarm, Counter, Event, Pmu, Program, Write, assign, delta, generic};
+use umbra_hw::pmu::{
+    Alarm, Counter, Event, LlcMisses, Model, Pmu, Program, Write, assign, delta, generic, llc_misses,
+};
 use umbra_x86_64::cpu;
 
 use super::bus::MsrBus;
@@ -19,10 +21,11 @@ use crate::cells::Handed;
 use crate::cores::{self, Core, MAX_CORES};
 use crate::tasks;
 
-/// What is counted all the time, in this order; the first is indispensable.
-const ALWAYS: [&str; 2] = ["instructions", "cache-misses"];
+/// Events that are counted all the time: instructions, which are indispensable,
+/// and what tells of misses of the last-level cache.
+const ALWAYS: usize = 2;
 /// Register writes that start them: two a counter and four more.
-const WRITES: usize = 2 * ALWAYS.len() + 4;
+const WRITES: usize = 2 * ALWAYS + 4;
 /// Rounds of the loop that tells whether counters count.
 const TRIAL_ROUNDS: u32 = 10_000;
 
@@ -34,6 +37,17 @@ struct Source {
     bits: u8,
 }
 
+/// How much the count of misses tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quality {
+    /// It counts them.
+    Counted,
+    /// It counts a part of them.
+    Estimated,
+    /// Nothing does.
+    Unknown,
+}
+
 /// The counters that run all the time.
 #[derive(Clone, Debug)]
 pub(crate) struct Base {
@@ -41,33 +55,41 @@ pub(crate) struct Base {
     pub(crate) rest: Pmu,
     /// What rations of misses use, if a counter can be spared.
     pub(crate) alarm: Option<Alarm>,
-    events: Vec<Event, 2>,
-    sources: Vec<Source, 2>,
+    events: Vec<Event, ALWAYS>,
+    misses: Quality,
+    sources: Vec<Source, ALWAYS>,
     start: Vec<Write, WRITES>,
 }
 
 /// What a core last read. Its own, with interrupts off.
 #[derive(Debug)]
 struct Readings {
-    last: [u64; ALWAYS.len()],
+    last: [u64; ALWAYS],
 }
 
 static COUNTING: AtomicBool = AtomicBool::new(false);
-static MISSES_TOO: AtomicBool = AtomicBool::new(false);
+static MISSES: AtomicU8 = AtomicU8::new(Quality::Unknown as u8);
 static READINGS: [Handed<Readings>; MAX_CORES] =
-    [const { Handed::new(Readings { last: [0; ALWAYS.len()] }) }; MAX_CORES];
+    [const { Handed::new(Readings { last: [0; ALWAYS] }) }; MAX_CORES];
 
 impl Base {
     /// Chooses counters for what is always counted; none when nothing counts
     /// instructions.
-    pub(super) fn choose(pmu: Pmu, vendor: Vendor) -> Option<Self> {
-        let events: Vec<Event, 2> = ALWAYS
-            .iter()
-            .filter_map(|name| generic(&pmu, vendor).find(|event| event.name == *name))
-            .collect();
+    pub(super) fn choose(pmu: Pmu, vendor: Vendor, model: Model) -> Option<Self> {
+        let instructions = generic(&pmu, vendor).find(|event| event.name == "instructions")?;
+        let (misses, mut quality) = match llc_misses(&pmu, vendor, model) {
+            LlcMisses::Counted(event) => (Some(event), Quality::Counted),
+            LlcMisses::LoadsOnly(event) => (Some(event), Quality::Estimated),
+            LlcMisses::Unknown => (None, Quality::Unknown),
+        };
+        let events: Vec<Event, ALWAYS> = core::iter::once(instructions).chain(misses).collect();
         let group = assign(&events, &pmu).into_iter().next()?;
-        if events.first().is_none_or(|event| event.name != ALWAYS[0]) {
+        if group.first().is_none_or(|(event, _)| *event != 0) {
             return None;
+        }
+        if group.len() < events.len() {
+            // A single counter: it counts instructions all the time.
+            quality = Quality::Unknown;
         }
         let mut rest = pmu;
         for (_, counter) in &group {
@@ -92,7 +114,7 @@ impl Base {
         if let Some(write) = start.iter_mut().rfind(|write| globals.contains(&write.register)) {
             write.value |= alarm.map_or(0, |alarm| alarm.global_bit());
         }
-        Some(Self { rest, alarm, events, sources, start })
+        Some(Self { rest, alarm, events, misses: quality, sources, start })
     }
 
     /// The names of what is counted and by what.
@@ -138,13 +160,24 @@ impl Base {
 
 /// Counters are used from here on: every core starts its own as it arrives.
 pub(super) fn use_everywhere(base: &Base) {
-    MISSES_TOO.store(base.sources.len() > 1, Ordering::Relaxed);
+    MISSES.store(base.misses as u8, Ordering::Relaxed);
     COUNTING.store(true, Ordering::Release);
 }
 
-/// Starts this core's counters.
-pub(super) fn arrive(number: u8) {
+/// Starts this core's counters, if they are among those it says it has: on a
+/// hybrid processor kinds differ. Where they are not nothing is counted
+/// anywhere: a task may come to run there.
+pub(super) fn arrive(number: u8, own: Option<Pmu>) {
     let Ok(base) = &super::the().base else { return };
+    let common = own.and_then(|own| base.whole().common(&own));
+    let has = |source: &Source| {
+        common.is_some_and(|pmu| source.counter.exists(&pmu) && source.counter.bits(&pmu) == source.bits)
+    };
+    if !base.sources.iter().all(has) {
+        COUNTING.store(false, Ordering::Release);
+        crate::log_line!(Warn, "hardware: core {number} has other counters: nothing is counted");
+        return;
+    }
     if !write_all(&mut MsrBus, base.start.iter().copied()) {
         crate::log_line!(Warn, "hardware: core {number} would not start its counters");
     }
@@ -155,9 +188,16 @@ pub(crate) fn are_counting() -> bool {
     COUNTING.load(Ordering::Relaxed)
 }
 
-/// Whether misses of the last-level cache are counted.
-pub(crate) fn count_misses() -> bool {
-    MISSES_TOO.load(Ordering::Relaxed)
+/// How the misses of the last-level cache are known.
+pub(crate) fn misses() -> Quality {
+    if !are_counting() {
+        return Quality::Unknown;
+    }
+    match MISSES.load(Ordering::Relaxed) {
+        0 => Quality::Counted,
+        1 => Quality::Estimated,
+        _ => Quality::Unknown,
+    }
 }
 
 /// Charges the task in `slot`, which has run on this core since the last

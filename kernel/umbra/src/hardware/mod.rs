@@ -15,6 +15,7 @@ pub(crate) mod confine;
 pub(crate) mod counters;
 pub(crate) mod division;
 pub(crate) mod hold;
+pub(crate) mod kinds;
 pub(crate) mod nodes;
 pub(crate) mod places;
 pub(crate) mod stat;
@@ -90,8 +91,8 @@ pub(crate) fn detect(inventory: &Inventory, nodes: &Nodes) {
     let pmu = Pmu::read(&reader, identity.vendor, identity.family, features);
     let full_width_writes = pmu.is_some() && full_width_writes(inventory);
     bus::learn(Machine { pmu, full_width_writes, rdt });
-    let base = choose_counters(inventory, pmu);
     let model = Model::of(identity, inventory.core_kind);
+    let base = choose_counters(inventory, pmu, model);
     HARDWARE.call_once(|| Hardware {
         inventory: inventory.clone(),
         model,
@@ -109,7 +110,8 @@ pub(crate) fn detect(inventory: &Inventory, nodes: &Nodes) {
 
 /// A core's own part, at its start, with interrupts off.
 pub(crate) fn arrive(number: u8) {
-    counters::arrive(number);
+    let kind = kinds::arrive(number);
+    counters::arrive(number, kind.and_then(|kind| kind.pmu));
     division::arrive(number);
 }
 
@@ -118,12 +120,12 @@ pub(crate) fn the() -> &'static Hardware {
     HARDWARE.get().expect("boot detects the hardware")
 }
 
-fn choose_counters(inventory: &Inventory, pmu: Option<Pmu>) -> Result<Base, NoCounters> {
+fn choose_counters(inventory: &Inventory, pmu: Option<Pmu>, model: Model) -> Result<Base, NoCounters> {
     let pmu = pmu.ok_or(NoCounters::Absent)?;
     if pmu.design == Design::AmdLegacy && inventory.features.has(Feature::Hypervisor) {
         return Err(NoCounters::NotAnnounced);
     }
-    let base = Base::choose(pmu, inventory.identity.vendor).ok_or(NoCounters::Unfit)?;
+    let base = Base::choose(pmu, inventory.identity.vendor, model).ok_or(NoCounters::Unfit)?;
     if base.counts(&mut MsrBus) { Ok(base) } else { Err(NoCounters::StandStill) }
 }
 

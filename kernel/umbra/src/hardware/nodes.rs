@@ -1,8 +1,8 @@
 //! Memory nodes: which processors and which memory are near each other, from
-//! SRAT and SLIT. Without a sound SRAT everything is one node.
+//! SRAT, SLIT and HMAT. Without a sound SRAT everything is one node.
 
 use heapless::Vec;
-use umbra_hw::acpi::{MemoryAffinity, Physical, Problem, Slit, Srat, Tables};
+use umbra_hw::acpi::{Hmat, MemoryAffinity, MemoryCost, Physical, Problem, Slit, Srat, Tables};
 
 use crate::cores::MAX_CORES;
 
@@ -20,6 +20,7 @@ pub(crate) struct Nodes {
     processors: Vec<(u32, usize), MAX_CORES>,
     ranges: Vec<(MemoryAffinity, usize), RANGES>,
     distances: [[u8; NODES]; NODES],
+    costs: [[MemoryCost; NODES]; NODES],
 }
 
 impl Nodes {
@@ -57,6 +58,11 @@ impl Nodes {
             }
         });
         nodes.learn_distances(slit.ok().as_ref());
+        match tables.find(b"HMAT", report).and_then(Hmat::parse) {
+            Ok(hmat) => nodes.learn_costs(&hmat, report),
+            Err(Problem::Missing(_)) => {}
+            Err(problem) => report(problem),
+        }
         nodes
     }
 
@@ -86,6 +92,20 @@ impl Nodes {
     /// The distance between nodes, 10 being the least; 255 is out of reach.
     pub(crate) fn distances(&self, from: usize) -> &[u8] {
         self.distances.get(from).and_then(|row| row.get(..self.domains.len())).unwrap_or_default()
+    }
+
+    /// What reading a node's memory costs from another, where the platform says.
+    pub(crate) fn costs(&self, from: usize) -> &[MemoryCost] {
+        self.costs.get(from).and_then(|row| row.get(..self.domains.len())).unwrap_or_default()
+    }
+
+    fn learn_costs(&mut self, hmat: &Hmat<'_>, report: &mut dyn FnMut(Problem)) {
+        hmat.matrices().filter_map(Result::err).for_each(report);
+        for (from, row) in self.domains.iter().zip(&mut self.costs) {
+            for (to, cell) in self.domains.iter().zip(row) {
+                *cell = hmat.cost(*from, *to);
+            }
+        }
     }
 
     fn number(&self, domain: u32) -> Option<usize> {

@@ -3,18 +3,20 @@
 //! The events get the counters that are left beside those that always run.
 //! When they are more than fit, groups take turns and what was counted is
 //! scaled up, as perf does. Each core programs its own counters, reads them
-//! whenever it changes tasks, and adds the difference to totals that all share.
+//! whenever it changes tasks, and adds the difference to totals that all share;
+//! with it goes the time in which it counted, so that the scale holds for one
+//! task as well as for all. A level 3 cache's counters count for everybody who
+//! shares it: one core of each cache counts them.
 
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use heapless::Vec;
 use umbra_control::machine::CoreSet;
-use umbra_hw::pmu::{Event, Group, MAX_EVENTS, Program, Write, assign, delta};
+use umbra_hw::pmu::{Counter, Event, Group, MAX_EVENTS, Pmu, Program, Rotation, Turn, Write, assign, delta};
 use umbra_x86_64::cpu;
 
 use super::bus::MsrBus;
-use super::counters::{self, Base};
-use super::{the, write_all};
+use super::{counters, places, the, write_all};
 use crate::cells::Handed;
 use crate::cores::{self, Core, MAX_CORES};
 use crate::schedule::{self, Message};
@@ -23,11 +25,17 @@ use crate::schedule::{self, Message};
 pub(crate) const STOP: u8 = u8::MAX;
 /// No task in particular.
 const EVERYBODY: u16 = u16::MAX;
+/// How long a group counts before the next one's turn. perf takes 4 ms; the
+/// control task looks every millisecond.
+const TURN_NS: u64 = 10_000_000;
 
 /// What is to be counted.
 struct Plan {
+    /// Counters that all the cores have.
+    pmu: Option<Pmu>,
     events: Vec<Event, MAX_EVENTS>,
     groups: Vec<Group, MAX_EVENTS>,
+    cores: CoreSet,
     user: bool,
     kernel: bool,
 }
@@ -41,9 +49,33 @@ struct Source {
     last: u64,
 }
 
-static PLAN: Handed<Plan> =
-    Handed::new(Plan { events: Vec::new(), groups: Vec::new(), user: true, kernel: true });
+/// What a core counts. Its own, with interrupts off.
+struct Own {
+    counts: bool,
+    group: usize,
+    /// When it last read its counters.
+    since: u64,
+    sources: Vec<Source, MAX_EVENTS>,
+}
+
+impl Own {
+    const fn new() -> Self {
+        Self { counts: false, group: 0, since: 0, sources: Vec::new() }
+    }
+}
+
+static PLAN: Handed<Plan> = Handed::new(Plan {
+    pmu: None,
+    events: Vec::new(),
+    groups: Vec::new(),
+    cores: CoreSet(0),
+    user: true,
+    kernel: true,
+});
 static TOTALS: [AtomicU64; MAX_EVENTS] = [const { AtomicU64::new(0) }; MAX_EVENTS];
+/// Cycles, over all cores, in which each group was counted, and in all.
+static RUNNING: [AtomicU64; MAX_EVENTS] = [const { AtomicU64::new(0) }; MAX_EVENTS];
+static ENABLED: AtomicU64 = AtomicU64::new(0);
 /// Counting for one task only.
 static ONLY: AtomicU16 = AtomicU16::new(EVERYBODY);
 static ACTIVE: AtomicBool = AtomicBool::new(false);
@@ -51,19 +83,30 @@ static ACTIVE: AtomicBool = AtomicBool::new(false);
 static ANSWERS: AtomicU32 = AtomicU32::new(0);
 /// Cores that would not be programmed.
 static REFUSALS: AtomicU8 = AtomicU8::new(0);
-static SOURCES: [Handed<Vec<Source, MAX_EVENTS>>; MAX_CORES] = [const { Handed::new(Vec::new()) }; MAX_CORES];
+static OWN: [Handed<Own>; MAX_CORES] = [const { Handed::new(Own::new()) }; MAX_CORES];
+
+/// What to count, and where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    /// In ring 3.
+    pub(crate) user: bool,
+    /// In ring 0.
+    pub(crate) kernel: bool,
+    pub(crate) cores: CoreSet,
+    /// One task only.
+    pub(crate) task: Option<u16>,
+    pub(crate) duration_ns: u64,
+}
 
 /// The control core's view of a count under way.
 #[derive(Debug)]
 pub(crate) struct Counting {
     cores: CoreSet,
-    groups: u8,
+    rotation: Rotation,
     step: u8,
     to_tell: CoreSet,
-    begun_ns: u64,
-    /// How long each group has counted.
-    ran_ns: [u64; MAX_EVENTS],
-    slice_ns: u64,
+    begun_ns: Option<u64>,
+    took_ns: u64,
 }
 
 /// How a count stands.
@@ -74,40 +117,27 @@ pub(crate) enum Progress {
 }
 
 impl Counting {
-    /// Prepares counting `events` on `cores` for `duration_ns`; for one task
-    /// only if `task` is given. None while another count is under way, or when
-    /// some event finds no counter.
-    pub(crate) fn new(
-        base: &Base,
-        events: &[Event],
-        (user, kernel): (bool, bool),
-        cores: CoreSet,
-        task: Option<u16>,
-        duration_ns: u64,
-    ) -> Option<Self> {
-        let groups = assign(events, &base.rest);
+    /// Prepares counting `events` on counters of `pmu`, which all the cores
+    /// have. None while another count is under way, or when some event finds no
+    /// counter.
+    pub(crate) fn new(pmu: &Pmu, events: &[Event], wish: &Wish) -> Option<Self> {
+        let groups = assign(events, pmu);
         let placed: usize = groups.iter().map(|group| group.len()).sum();
         if ACTIVE.load(Ordering::Acquire) || placed < events.len() || events.is_empty() {
             return None;
         }
         let count = u8::try_from(groups.len()).ok()?;
+        let Wish { user, kernel, cores, task, duration_ns } = *wish;
+        let events = Vec::from_slice(events).ok()?;
         // SAFETY: no core counts, so the plan is the control core's.
-        *unsafe { PLAN.get() } = Plan { events: Vec::from_slice(events).ok()?, groups, user, kernel };
-        TOTALS.iter().for_each(|total| total.store(0, Ordering::Relaxed));
+        *unsafe { PLAN.get() } = Plan { pmu: Some(*pmu), events, groups, cores, user, kernel };
+        TOTALS.iter().chain(&RUNNING).chain([&ENABLED]).for_each(|total| total.store(0, Ordering::Relaxed));
         ONLY.store(task.unwrap_or(EVERYBODY), Ordering::Relaxed);
         REFUSALS.store(0, Ordering::Relaxed);
+        ANSWERS.store(0, Ordering::Relaxed);
         ACTIVE.store(true, Ordering::Release);
-        ANSWERS.store(0, Ordering::Release);
-        let slice_ns = duration_ns / u64::from(count);
-        Some(Self {
-            cores,
-            groups: count,
-            step: 0,
-            to_tell: cores,
-            begun_ns: 0,
-            ran_ns: [0; MAX_EVENTS],
-            slice_ns,
-        })
+        let rotation = Rotation::new(count, duration_ns, TURN_NS);
+        Some(Self { cores, rotation, step: 0, to_tell: cores, begun_ns: None, took_ns: 0 })
     }
 
     /// Goes on if it is time to.
@@ -120,18 +150,13 @@ impl Counting {
             ACTIVE.store(false, Ordering::Release);
             return Progress::Done;
         }
-        if self.begun_ns == 0 {
-            self.begun_ns = now_ns;
-        }
-        let ran_ns = now_ns.saturating_sub(self.begun_ns);
-        if ran_ns < self.slice_ns {
-            return Progress::Going;
-        }
-        if let Some(slot) = self.ran_ns.get_mut(usize::from(self.step)) {
-            *slot = ran_ns;
-        }
-        self.step = if self.step + 1 < self.groups { self.step + 1 } else { STOP };
-        self.begun_ns = 0;
+        let begun_ns = *self.begun_ns.get_or_insert(now_ns);
+        self.step = match self.rotation.decide(now_ns) {
+            Turn::Stay => return Progress::Going,
+            Turn::Next(group) => group,
+            Turn::Stop => STOP,
+        };
+        self.took_ns = now_ns.saturating_sub(begun_ns);
         self.to_tell = self.cores;
         ANSWERS.store(0, Ordering::Release);
         self.tell();
@@ -148,15 +173,20 @@ impl Counting {
         }
     }
 
-    /// What was counted of the event at `index`, how long it was counted, and
-    /// how long everything took. When done.
-    pub(crate) fn result(&self, index: usize) -> (u64, u64, u64) {
+    /// What was counted of the event at `index`, the time in which it could have
+    /// been, and the time in which it was, in cycles of all cores. When done.
+    pub(crate) fn result(index: usize) -> (u64, u64, u64) {
         // SAFETY: no core counts any more, so the plan is the control core's.
         let plan = unsafe { PLAN.get() };
         let group = plan.groups.iter().position(|group| group.iter().any(|(event, _)| *event == index));
-        let ran = group.and_then(|group| self.ran_ns.get(group)).copied().unwrap_or(0);
-        let total = TOTALS.get(index).map_or(0, |total| total.load(Ordering::Relaxed));
-        (total, self.ran_ns.iter().sum(), ran)
+        let load = |total: Option<&AtomicU64>| total.map_or(0, |total| total.load(Ordering::Relaxed));
+        let running = load(group.and_then(|group| RUNNING.get(group)));
+        (load(TOTALS.get(index)), ENABLED.load(Ordering::Relaxed), running)
+    }
+
+    /// How long it took, from when all cores counted. When done.
+    pub(crate) const fn took_ns(&self) -> u64 {
+        self.took_ns
     }
 
     /// Cores that would not be programmed.
@@ -167,40 +197,77 @@ impl Counting {
 
 /// Takes a step: this core, interrupts off. Bound: [`MAX_EVENTS`] counters.
 pub(crate) fn take_step(core: &Core, step: u8) {
-    let (Ok(base), Some(sources)) = (&the().base, SOURCES.get(usize::from(core.number))) else { return };
+    let Some(own) = OWN.get(usize::from(core.number)) else { return };
     counters::charge(core, schedule::current());
-    // SAFETY: sources are this core's own, interrupts are off; the plan does
+    // SAFETY: what a core counts is its own, interrupts are off; the plan does
     // not change while cores count.
-    let (sources, plan) = unsafe { (sources.get(), PLAN.get()) };
-    let program = |group| Program::new(&base.rest, &plan.events, group, plan.user, plan.kernel);
-    let keep = |write: Write| Write { value: write.value | base.kept(write.register), ..write };
-    let mut taken = true;
-    if sources.is_empty() && step == STOP {
-        // It never began.
-    } else if let Some(group) = plan.groups.get(usize::from(step)) {
-        let program = program(group);
-        taken = write_all(&mut MsrBus, program.start().map(keep));
-        let events = group.iter().map(|(event, _)| *event);
-        sources.clear();
-        sources.extend(events.zip(program.counters()).filter_map(|(event, counter)| {
-            Some(Source {
-                event,
-                rdpmc: counter.rdpmc_index(&base.rest)?,
-                bits: counter.bits(&base.rest),
-                last: 0,
-            })
-        }));
-    } else {
-        sources.clear();
-        for group in &plan.groups {
-            taken &= write_all(&mut MsrBus, program(group).stop().map(keep));
-        }
-    }
+    let (own, plan) = unsafe { (own.get(), PLAN.get()) };
+    let taken = match &plan.pmu {
+        Some(pmu) => own.take(core, step, plan, pmu),
+        None => false,
+    };
+    own.pass(is_counted(schedule::current()));
     if !taken {
-        sources.clear();
+        own.sources.clear();
         REFUSALS.fetch_add(1, Ordering::Relaxed);
     }
     ANSWERS.fetch_add(1, Ordering::Release);
+}
+
+impl Own {
+    /// Stops what counts and starts the group of `step`; whether the processor
+    /// took it.
+    fn take(&mut self, core: &Core, step: u8, plan: &Plan, pmu: &Pmu) -> bool {
+        let keep = |write: Write| Write { value: write.value | kept(write.register), ..write };
+        let program = |group: &Group| {
+            let group = counted_by(core.number, group, plan.cores);
+            Program::new(pmu, &plan.events, &group, plan.user, plan.kernel)
+        };
+        let mut taken = true;
+        if let Some(group) = plan.groups.get(self.group).filter(|_| self.counts) {
+            taken &= write_all(&mut MsrBus, program(group).stop().map(keep));
+        }
+        self.sources.clear();
+        self.counts = step != STOP;
+        self.group = usize::from(step);
+        let Some(group) = plan.groups.get(self.group) else { return taken };
+        let program = program(group);
+        taken &= write_all(&mut MsrBus, program.start().map(keep));
+        let group = counted_by(core.number, group, plan.cores);
+        let events = group.iter().map(|(event, _)| *event);
+        self.sources.extend(events.zip(program.counters()).filter_map(|(event, counter)| {
+            Some(Source { event, rdpmc: counter.rdpmc_index(pmu)?, bits: counter.bits(pmu), last: 0 })
+        }));
+        taken
+    }
+
+    /// Time passes in which nothing counts.
+    fn pass(&mut self, is_counted: bool) {
+        let now = cpu::timestamp();
+        if self.since != 0 && is_counted {
+            ENABLED.fetch_add(now.saturating_sub(self.since), Ordering::Relaxed);
+        }
+        self.since = if self.counts { now } else { 0 };
+    }
+}
+
+/// Whether what runs is to be counted.
+fn is_counted(slot: Option<u16>) -> bool {
+    let only = ONLY.load(Ordering::Relaxed);
+    only == EVERYBODY || slot == Some(only)
+}
+
+/// What the counters that always run need in a register.
+fn kept(register: u32) -> u64 {
+    the().base.as_ref().map_or(0, |base| base.kept(register))
+}
+
+/// The part of a group that a core counts: level 3 events are left to the first
+/// of the chosen cores that share the cache.
+fn counted_by(number: u8, group: &Group, cores: CoreSet) -> Group {
+    let sharing = places::cache_of(3).map_or(cores.0, |cache| places::sharing(cache, number).0 & cores.0);
+    let leads = sharing.trailing_zeros() == u32::from(number);
+    group.iter().filter(|(_, counter)| leads || !matches!(counter, Counter::L3(_))).copied().collect()
 }
 
 /// Adds what this core counted since it last read, if that was for the task in
@@ -213,11 +280,23 @@ pub(super) fn charge(core: &Core, slot: Option<u16>) {
 }
 
 fn read(core: &Core, slot: Option<u16>) {
-    let Some(sources) = SOURCES.get(usize::from(core.number)) else { return };
-    let only = ONLY.load(Ordering::Relaxed);
-    let counts = only == EVERYBODY || slot == Some(only);
-    // SAFETY: a core's sources are its own, and interrupts are off.
-    for source in unsafe { sources.get() } {
+    let Some(own) = OWN.get(usize::from(core.number)) else { return };
+    let counts = is_counted(slot);
+    // SAFETY: what a core counts is its own, and interrupts are off.
+    let own = unsafe { own.get() };
+    if !own.counts {
+        return;
+    }
+    let now = cpu::timestamp();
+    if counts {
+        let passed = now.saturating_sub(own.since);
+        ENABLED.fetch_add(passed, Ordering::Relaxed);
+        if let Some(running) = RUNNING.get(own.group) {
+            running.fetch_add(passed, Ordering::Relaxed);
+        }
+    }
+    own.since = now;
+    for source in &mut own.sources {
         // SAFETY: the counter exists and was programmed on this core.
         let now = unsafe { cpu::read_counter(source.rdpmc) };
         let events = delta(source.last, now, source.bits);

@@ -4,7 +4,8 @@ use core::sync::atomic::Ordering;
 
 use umbra_hw::rdt::max_interval_ms;
 
-use super::{counters, hold, the};
+use super::counters::{self, Quality};
+use super::{hold, the};
 use crate::{schedule, tasks, time};
 
 /// Bytes of a miss.
@@ -35,7 +36,7 @@ impl Source {
 pub(crate) fn source() -> Option<Source> {
     match the().rdt.monitoring {
         Some(monitoring) if monitoring.total || monitoring.local => Some(Source::Monitor),
-        _ => counters::count_misses().then_some(Source::Misses),
+        _ => (counters::misses() != Quality::Unknown).then_some(Source::Misses),
     }
 }
 

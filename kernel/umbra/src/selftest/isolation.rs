@@ -15,7 +15,8 @@ use umbra_memory::{Class, ColourSet};
 use super::harness::{
     Outcome, Reason, act, reason, second_class_cores, start, units, wait_for, wait_for_units,
 };
-use crate::hardware::{confine, counters, division};
+use crate::hardware::counters::{self, Quality};
+use crate::hardware::{confine, division};
 use crate::memory::colours;
 use crate::tasks;
 use crate::{ensure, println};
@@ -51,7 +52,7 @@ struct Scene {
 /// The victim alone in its colours; what this machine lacks for that, or why
 /// it failed.
 fn scene() -> Result<Result<(Scene, u64), Outcome>, Reason> {
-    if !counters::count_misses() {
+    if counters::misses() == Quality::Unknown {
         return Ok(Err(Outcome::Needs("counted misses of the last-level cache")));
     }
     let all = colours::division().of(Class::Second);

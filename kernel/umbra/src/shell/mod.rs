@@ -223,8 +223,9 @@ impl Shell {
             Command::Hw => hardware::show_summary(reply),
             Command::Topo => hardware::show_places(reply),
             Command::Pmu { verb: PmuVerb::List, .. } => hardware::list(reply),
-            Command::Pmu { verb: PmuVerb::Stat, events, core, task } => {
-                hardware::begin_stat(reply, &mut self.stat, events.unwrap_or_default(), core, task);
+            Command::Pmu { verb: PmuVerb::Stat, events, core, task, duration_ms } => {
+                let limits = hardware::Limits { core, task, duration_ms };
+                hardware::begin_stat(reply, &mut self.stat, events.unwrap_or_default(), limits);
             }
             Command::Cat { verb, settings, class } => hardware::run_ways(reply, verb, settings, class),
             Command::Mba { verb, settings, class } => hardware::run_bandwidth(reply, verb, settings, class),

@@ -1,5 +1,6 @@
 //! Real tables against an independent decode, broken ones, and noise.
 mod broken;
+mod hmat;
 mod listing;
 mod noise;
 mod real;

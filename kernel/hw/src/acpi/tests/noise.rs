@@ -24,6 +24,7 @@ fn decode_everything(bytes: &[u8]) {
     }
     let _ = Slit::parse(table).map(|slit| slit.distance(slit.count(), usize::MAX));
     if let Ok(hmat) = Hmat::parse(table) {
+        let _ = hmat.cost(0, u32::MAX);
         assert!(
             hmat.matrices().filter_map(Result::ok).filter_map(|matrix| matrix.value(0, 0)).count()
                 <= bytes.len()

@@ -3,10 +3,11 @@
 use alloc::boxed::Box;
 
 use heapless::Vec;
-use umbra_hw::pmu::{Counter, Event, Pmu, Role, Unit, events_of, generic};
+use umbra_hw::pmu::{Counter, Event, Model, Pmu, Role, Unit, events_of, generic};
 
 use super::Numbers;
-use crate::hardware;
+use crate::cores;
+use crate::hardware::{self, kinds};
 use crate::shell::page::{Value, name};
 use crate::shell::reply::{Message, Reply, message};
 
@@ -31,14 +32,15 @@ pub(in crate::shell) fn list(reply: Reply) {
         (None, Ok(_)) => return reply.fail(&"no counters"),
     };
     let common = generic(pmu, found.inventory.identity.vendor).map(|event| (event, "on every processor"));
-    let own = events_of(found.model).map(|(role, event)| (event, tells(role)));
-    let rows: Box<Vec<Row, EVENTS>> = Box::new(
-        common
-            .chain(own)
-            .take(EVENTS)
-            .map(|(event, tells)| Row { name: event.name, counters: counters(&event, pmu), tells })
-            .collect(),
-    );
+    let common =
+        common.map(|(event, tells)| Row { name: event.name, counters: counters(&event, pmu), tells });
+    let own = models().into_iter().flat_map(|(pmu, model)| {
+        events_of(model).map(move |(role, event)| {
+            let counters = counters(&event, &pmu);
+            Row { name: event.name, counters, tells: tells(role) }
+        })
+    });
+    let rows: Box<Vec<Row, EVENTS>> = Box::new(common.chain(own).take(EVENTS).collect());
     reply.show(|page| {
         let fields = [name("event", "EVENT"), name("counters", "COUNTED BY"), name("tells", "WHAT IT TELLS")];
         page.table("events", fields, &rows, |row| {
@@ -48,6 +50,18 @@ pub(in crate::shell) fn list(reply: Reply) {
             "also raw events: r and unit mask and event in hexadecimal, cpu/event=..,umask=../"
         ))
     });
+}
+
+/// The kinds of cores that run: one, or two on a hybrid processor.
+fn models() -> Vec<(Pmu, Model), 4> {
+    let mut models: Vec<(Pmu, Model), 4> = Vec::new();
+    for kind in cores::all().filter_map(|core| kinds::of(core.number)) {
+        if let Some(pmu) = kind.pmu.filter(|_| models.iter().all(|(_, model)| *model != kind.model)) {
+            // There are two kinds at most.
+            let _ = models.push((pmu, kind.model));
+        }
+    }
+    models
 }
 
 fn counters(event: &Event, pmu: &Pmu) -> Message {

@@ -15,7 +15,7 @@ pub(super) use divide::run_ways;
 pub(super) use events::list;
 pub(super) use monitor::show as show_monitor;
 pub(super) use places::show as show_places;
-pub(super) use stat::{Stat, begin as begin_stat};
+pub(super) use stat::{Limits, Stat, begin as begin_stat};
 pub(super) use summary::show as show_summary;
 
 /// Numbers of a set, ranges drawn together: `0-3,6`.

@@ -4,11 +4,12 @@ use alloc::boxed::Box;
 use core::fmt::Write;
 
 use heapless::{String, Vec};
-use umbra_hw::cpuid::{Cache, CacheKind, Place};
+use umbra_hw::acpi::MemoryCost;
+use umbra_hw::cpuid::{Cache, CacheKind, CoreKind, Place};
 
 use super::Numbers;
 use crate::cores::{self, MAX_CORES};
-use crate::hardware::{self, nodes::NODES, places};
+use crate::hardware::{self, kinds, nodes::NODES, places};
 use crate::shell::page::{Page, Value, name, number};
 use crate::shell::reply::{Reply, message};
 
@@ -18,6 +19,7 @@ struct CoreRow {
     node: usize,
     place: Place,
     threads: Numbers,
+    kind: &'static str,
 }
 
 struct CacheRow {
@@ -30,6 +32,7 @@ struct NodeRow {
     cores: Numbers,
     bytes: u64,
     distances: String<80>,
+    costs: String<120>,
 }
 
 /// `topo`.
@@ -68,6 +71,11 @@ fn core_rows() -> Vec<CoreRow, MAX_CORES> {
         apic_id: core.apic_id(),
         node: found.nodes.of_processor(core.apic_id()),
         place: found.inventory.topology.place(core.apic_id()),
+        kind: match kinds::of(core.number).map(|kind| kind.kind) {
+            Some(CoreKind::Performance) => "fast",
+            Some(CoreKind::Efficient) => "small",
+            Some(CoreKind::Uniform) | None => "-",
+        },
         threads: Numbers(places::threads(core.number).0 & !(1 << (core.number % 64))),
     };
     cores::all().map(row).collect()
@@ -84,6 +92,7 @@ fn show_cores(page: &mut Page<'_, '_>, rows: &[CoreRow]) -> core::fmt::Result {
         number("physical_core", "PHYSICAL"),
         number("thread", "THREAD"),
         name("siblings", "SIBLINGS"),
+        name("kind", "KIND"),
     ];
     page.table("cores", fields, rows, |row| {
         let place = &row.place;
@@ -97,6 +106,7 @@ fn show_cores(page: &mut Page<'_, '_>, rows: &[CoreRow]) -> core::fmt::Result {
             Value::Number(u64::from(place.core)),
             Value::Number(u64::from(place.thread)),
             if row.threads.0 == 0 { Value::Text("-") } else { Value::Shown(&row.threads) },
+            Value::Text(row.kind),
         ]
     })
 }
@@ -167,9 +177,33 @@ fn node_rows() -> Vec<NodeRow, NODES> {
                 // There is room for all of them.
                 let _ = write!(distances, "{gap}{distance}");
             }
-            NodeRow { node, cores: Numbers(cores), bytes: nodes.bytes(node), distances }
+            let (bytes, costs) = (nodes.bytes(node), costs(nodes.costs(node)));
+            NodeRow { node, cores: Numbers(cores), bytes, distances, costs }
         })
         .collect()
+}
+
+/// What reading each node costs: nanoseconds and MB/s, `-` where the platform
+/// does not say; nothing when it says nothing at all.
+fn costs(costs: &[MemoryCost]) -> String<120> {
+    let mut text = String::new();
+    if costs.iter().all(|cost| *cost == MemoryCost::default()) {
+        return text;
+    }
+    for cost in costs {
+        let gap = if text.is_empty() { "" } else { " " };
+        // What does not fit is not shown.
+        let _ = text.write_str(gap);
+        let _ = match cost.read_latency_ps {
+            Some(ps) => write!(text, "{} ns", ps / 1000),
+            None => text.write_str("-"),
+        };
+        let _ = match cost.read_bandwidth_mb_per_s {
+            Some(rate) => write!(text, "/{rate} MB/s"),
+            None => Ok(()),
+        };
+    }
+    text
 }
 
 fn show_nodes(page: &mut Page<'_, '_>, rows: &[NodeRow]) -> core::fmt::Result {
@@ -178,6 +212,7 @@ fn show_nodes(page: &mut Page<'_, '_>, rows: &[NodeRow]) -> core::fmt::Result {
         name("cores", "CORES"),
         number("bytes", "MEMORY"),
         name("distances", "DISTANCES"),
+        name("costs", "READING COSTS"),
     ];
     page.table("nodes", fields, rows, |row| {
         [
@@ -185,6 +220,7 @@ fn show_nodes(page: &mut Page<'_, '_>, rows: &[NodeRow]) -> core::fmt::Result {
             Value::Shown(&row.cores),
             if row.bytes == 0 { Value::Unknown } else { Value::Bytes(row.bytes) },
             if row.distances.is_empty() { Value::Text("-") } else { Value::Text(&row.distances) },
+            if row.costs.is_empty() { Value::Text("-") } else { Value::Text(&row.costs) },
         ]
     })
 }

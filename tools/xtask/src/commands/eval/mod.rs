@@ -166,6 +166,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         toolchain: toolchain.describe(),
         command_line: model.program.to_string_lossy().into_owned(),
         firmware: Firmware::Bios.name(),
+        model: Some((model.name.clone(), model.program.clone())),
     };
     for reason in &plan.left_out {
         say::step(reason);

@@ -64,12 +64,12 @@ pub(super) fn tests(builder: &Builder) -> Counts {
     let mut ran = in_pairs(&boots, &emulator).into_iter();
     let mut next = || ran.next().unwrap_or_else(|| Err(anyhow::anyhow!("it did not run")));
     for (machine, cpus, group) in GROUPS {
-        counts.add(&group_result(machine, cpus, group, next()));
+        counts.add(group_result(machine, cpus, group, next()));
     }
     let name = "a write that faults ends the run and is named";
-    counts.add(&Counts::one(&format!("model: {name}"), next().and_then(|ran| expect_fault(&ran))));
+    counts.add(Counts::one(&format!("model: {name}"), next().and_then(|ran| expect_fault(&ran))));
     let alone = [next(), next()];
-    counts.add(&same("2 runs with 1 CPU are the same", alone.into_iter().collect()));
+    counts.add(same("2 runs with 1 CPU are the same", alone.into_iter().collect()));
     let first = next();
     let other_seed = next();
     let differs = match (&first, &other_seed) {
@@ -81,8 +81,8 @@ pub(super) fn tests(builder: &Builder) -> Counts {
     runs.push(beside_load(|| boots.last().context("nothing to run").and_then(|boot| run(boot, &emulator))));
     let runs: Result<Vec<Ran>> = runs.into_iter().collect();
     let name = format!("{REPEATS} runs with 4 CPUs are the same, one on a busy host");
-    counts.add(&same(&name, runs));
-    counts.add(&Counts::one("model: another seed gives other figures", differs));
+    counts.add(same(&name, runs));
+    counts.add(Counts::one("model: another seed gives other figures", differs));
     counts
 }
 
@@ -184,7 +184,8 @@ fn group_result(machine: &str, cpus: u32, group: &str, ran: Result<Ran>) -> Coun
     if !complete {
         println!("{label}: {}; {}", ran.outcome, end_of(&ran.log));
     }
-    Counts { passed: tally.passed, failed: tally.failed.max(usize::from(!complete)) }
+    let failures = tally.failures.iter().map(|failure| format!("{label}: {failure}")).collect();
+    Counts { passed: tally.passed, failed: tally.failed.max(usize::from(!complete)), failures }
 }
 
 fn expect_fault(ran: &Ran) -> Result<()> {
