@@ -123,7 +123,11 @@ impl PrivateCache {
     }
 
     /// Moves a way's number as its entry was moved.
+    #[inline]
     fn bring_forward(&mut self, set: usize, at: usize) {
+        if self.numbers.is_empty() {
+            return;
+        }
         if let Some(numbers) = self.numbers.get_mut(set..=set + at) {
             numbers.rotate_right(1);
         }

@@ -30,6 +30,7 @@ const GLOBAL_STATUS: u64 = 0x38E;
 const GLOBAL_CONTROL: u64 = 0x38F;
 const ASSOCIATION: u64 = 0xC8F;
 const MASK: u64 = 0xC90;
+const SECOND_MASK: u64 = 0xD10;
 const THROTTLE: u64 = 0xD50;
 const QM_SELECT: u64 = 0xC8D;
 const QM_COUNT: u64 = 0xC8E;
@@ -310,6 +311,34 @@ fn cpuid_is_the_machines() {
     assert_eq!(read[..4], [11, 0, 0, 15]);
     assert_eq!(read[5], 0x6874_7541);
     assert_eq!(ended(bench.run("nordt", &[vec![Op::Cpuid(0x10, 0)]])), [0, 0, 0, 0]);
+}
+
+#[test]
+fn a_run_is_told_in_rows_and_writes() {
+    let Some(bench) = Bench::set_up("told") else { return };
+    let script = vec![
+        Op::WriteRegister(MASK + 1, 0xF),
+        Op::WriteRegister(SECOND_MASK + 1, 0x3),
+        Op::WriteRegister(THROTTLE + 2, 40),
+        Op::Random { base: BASE, lines: 64 * KIB, count: 20_000 },
+    ];
+    let (outcome, told) = bench.run_traced("rdt4", &[script]);
+    assert_eq!((outcome.code, outcome.errors.as_str()), (Some(ENDED), ""));
+    for write in ["0,\"mask\",1,15]", "0,\"second level mask\",1,3]", "0,\"throttle percent\",2,40]"] {
+        assert!(told.contains(write), "{write} in {told}");
+    }
+    // Time, utilisation, latency; instructions, cycles, references, misses.
+    let rows: Vec<Vec<u64>> = told
+        .lines()
+        .filter_map(|line| line.strip_prefix('[')?.split(']').next())
+        .filter_map(|row| row.split(',').map(|figure| figure.parse().ok()).collect())
+        .collect();
+    assert!(rows.len() > 50 && rows.iter().all(|row| row.len() == 7), "{} rows", rows.len());
+    for figure in [0, 3, 4, 5, 6] {
+        assert!(rows.is_sorted_by_key(|row| row[figure]), "figure {figure} falls");
+    }
+    let last = rows.last().expect("rows");
+    assert!(last[3] > 20_000 * RANDOM_ROUND && last[6] > 15_000 && last[5] >= last[6], "{last:?}");
 }
 
 #[test]

@@ -118,8 +118,19 @@ impl Bench {
 
     /// Runs one script a vCPU, modelled from the first block at `start` on.
     pub(crate) fn run_from(&self, start: u64, machine: &str, scripts: &[Vec<Op>]) -> Outcome {
+        self.finish(start, machine, scripts, None)
+    }
+
+    /// Runs one script a vCPU and returns what the model wrote of the run.
+    pub(crate) fn run_traced(&self, machine: &str, scripts: &[Vec<Op>]) -> (Outcome, String) {
+        let trace = self.folder.join("trace");
+        let outcome = self.finish(0, machine, scripts, Some(trace.clone()));
+        (outcome, fs::read_to_string(trace).expect("a trace"))
+    }
+
+    fn finish(&self, start: u64, machine: &str, scripts: &[Vec<Op>], trace: Option<PathBuf>) -> Outcome {
         let serial = self.folder.join("serial");
-        let mut child = self.start(start, machine, scripts, &serial);
+        let mut child = self.start(start, machine, scripts, &serial, trace);
         let status = wait(&mut child);
         let mut errors = String::new();
         if let Some(mut stream) = child.stderr.take() {
@@ -135,7 +146,14 @@ impl Bench {
         Outcome { numbers, text, errors, code: status.code() }
     }
 
-    fn start(&self, start: u64, machine: &str, scripts: &[Vec<Op>], serial: &Path) -> Child {
+    fn start(
+        &self,
+        start: u64,
+        machine: &str,
+        scripts: &[Vec<Op>],
+        serial: &Path,
+        trace: Option<PathBuf>,
+    ) -> Child {
         let image = self.folder.join("image");
         fs::write(&image, rom(scripts)).expect("the guest's image");
         let run = Modelled {
@@ -146,7 +164,7 @@ impl Bench {
             start: Some(start),
             quantum: None,
             report: None,
-            trace: None,
+            trace,
         };
         modelled_command(&self.qemu, &run)
             .expect("a machine of that many threads")
