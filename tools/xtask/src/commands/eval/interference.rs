@@ -68,7 +68,7 @@ impl Row {
 pub(super) fn run(booter: &Booter<'_>, arguments: &Arguments, plan: &Plan, host: &Host) -> Result<()> {
     let shares = shares(&arguments.machine)?;
     let mut rows: Vec<Row> = Vec::new();
-    booter.all(orders(plan, shares, arguments.quick), usize::from(arguments.jobs), |done| {
+    booter.all(orders(plan, shares, arguments.quick), arguments.jobs(), |done| {
         let Booted { of: mix, sent, failure, .. } = done;
         say::step(&format!("{} of {} antagonists done", rows.len() + 1, plan.mixes.len()));
         rows.push(Row { mix, report: sent.report.unwrap_or_default(), failure });

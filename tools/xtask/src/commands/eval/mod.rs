@@ -65,9 +65,17 @@ pub(crate) struct Arguments {
     /// Policies to compare
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     policies: Vec<String>,
-    /// Boots at a time; each keeps one core of the host busy
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
-    jobs: u8,
+    /// Boots at a time, each of which keeps one core of the host busy and takes
+    /// up to 1 GiB; as many as the host has cores, at most 8, if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    jobs: Option<u8>,
+}
+
+impl Arguments {
+    fn jobs(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        self.jobs.map_or(cores.min(8), usize::from)
+    }
 }
 
 /// The loads of a full comparison, in percent of the knee's.
@@ -177,7 +185,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let knee = measure_knee(&booter, arguments.quick)?;
     let keys = matrix::keys(&plan.mixes, &plan.loads_percent, knee.permille, &plan.seeds);
     let mut files = Files::new(arguments, &plan, host, knee, keys.len());
-    booter.all(orders(keys, &plan, arguments.quick), usize::from(arguments.jobs), |done| {
+    booter.all(orders(keys, &plan, arguments.quick), arguments.jobs(), |done| {
         files.take(Cell::new(done.of, done.sent, done.failure, done.host_seconds))
     })?;
     print!("{}", table::text(&files.cells));
