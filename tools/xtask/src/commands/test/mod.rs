@@ -3,6 +3,7 @@
 //! A stage that fails does not stop the others. The last line is
 //! `N passed, N failed`.
 
+mod accuracy;
 mod guest;
 mod host;
 mod lints;
@@ -48,10 +49,13 @@ enum Stage {
     Soak,
     /// What the console says of several processors
     Processors,
+    /// Whether what was counted is what the machine model counted
+    Accuracy,
 }
 
 const LINTS: &[Stage] = &[Stage::Fmt, Stage::Clippy];
-const GUEST: &[Stage] = &[Stage::Guest, Stage::Faults, Stage::Console, Stage::Soak, Stage::Processors];
+const GUEST: &[Stage] =
+    &[Stage::Guest, Stage::Faults, Stage::Console, Stage::Soak, Stage::Processors, Stage::Accuracy];
 
 /// Runs the chosen stages and reports.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -99,7 +103,7 @@ fn run_stage(
         Stage::Fmt => lints::formatting(),
         Stage::Clippy => lints::clippy(toolchain),
         Stage::Host => host::tests(filter),
-        Stage::Guest | Stage::Faults | Stage::Console | Stage::Soak | Stage::Processors => {
+        Stage::Guest | Stage::Faults | Stage::Console | Stage::Soak | Stage::Processors | Stage::Accuracy => {
             match built(toolchain, builder) {
                 Ok(builder) => booted(stage, builder, filter),
                 Err(error) => Counts::one("building the images", Err(error)),
@@ -123,6 +127,7 @@ fn booted(stage: Stage, builder: &Builder, filter: Option<&str>) -> Counts {
         Stage::Console => guest::console(builder),
         Stage::Soak => guest::short_soak(builder),
         Stage::Processors => processors::tests(builder),
+        Stage::Accuracy => accuracy::tests(builder),
         _ => guest::tests(builder, filter),
     }
 }
@@ -140,7 +145,7 @@ mod tests {
         let chosen = |filter: Option<&str>, only: &[Stage]| {
             stages(&Arguments { filter: filter.map(str::to_owned), only: only.to_vec() })
         };
-        assert_eq!(chosen(None, &[]).len(), 8);
+        assert_eq!(chosen(None, &[]).len(), 9);
         assert_eq!(chosen(None, &[Stage::Guest, Stage::Fmt]), [Stage::Fmt, Stage::Guest]);
         assert_eq!(chosen(Some("ring"), &[]), [Stage::Host, Stage::Guest]);
     }
