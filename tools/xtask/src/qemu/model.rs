@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Result, anyhow};
 use umbra_qemu::{Modelled, ensure_modelled_qemu, modelled_command};
@@ -45,13 +46,21 @@ impl Model {
             report: None,
         };
         let command = modelled_command(&qemu, &run).map_err(|reason| anyhow!(reason))?;
-        let environment =
-            command.get_envs().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect();
-        Ok(Self {
-            program: command.get_program().to_owned(),
-            environment,
-            arguments: command.get_args().map(ToOwned::to_owned).collect(),
-        })
+        Ok(Self::from(&command))
+    }
+
+    /// The QEMU that the model was made for, without the model: a newer one than
+    /// the system's may be. Fetched if need be.
+    ///
+    /// # Errors
+    /// If it cannot be had.
+    pub(crate) fn without_model(cpus: u32, memory: &str) -> Result<Self> {
+        let qemu = ensure_modelled_qemu(&workspace::target(""), &mut |text| say::step(text))
+            .map_err(|reason| anyhow!(reason))?;
+        let mut command = qemu.command();
+        command.args(["-accel", "tcg", "-smp", &cpus.to_string(), "-m", memory]);
+        command.args(["-display", "none", "-nic", "none", "-no-reboot"]);
+        Ok(Self::from(&command))
     }
 
     /// The same, with a report of what the model counted in the end.
@@ -63,5 +72,18 @@ impl Model {
             plugin.push(format!(",report={}", report.display()));
         }
         self
+    }
+}
+
+impl From<&Command> for Model {
+    fn from(command: &Command) -> Self {
+        let environment = command.get_envs();
+        Self {
+            program: command.get_program().to_owned(),
+            environment: environment
+                .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
+                .collect(),
+            arguments: command.get_args().map(ToOwned::to_owned).collect(),
+        }
     }
 }
