@@ -80,7 +80,7 @@ extern "sysv64" fn main(_slot: u64) -> ! {
     set_ticking(true);
     match config.mode {
         Mode::Test => selftest::run(config.case),
-        Mode::Bench => selftest::bench(),
+        Mode::Bench => selftest::bench(config.case),
         Mode::Main | Mode::Console | Mode::Soak => {}
     }
     first_class::begin_preparing();

@@ -20,6 +20,8 @@ struct Mark {
     vcpu: usize,
     register: u32,
     value: u64,
+    /// The writer's time in cycles of the modelled clock.
+    time: u64,
     /// Instructions, cycles, references and misses of each vCPU.
     counts: Vec<[u64; 4]>,
     /// Occupancy and traffic in bytes of the identity that is selected.
@@ -39,12 +41,12 @@ impl Marks {
         let mut text = format!("\"marks_dropped\":{},\"marks\":[", self.dropped);
         for (at, mark) in self.kept.iter().enumerate() {
             let comma = if at == 0 { "" } else { "," };
-            let Mark { vcpu, register, value, counts, .. } = mark;
+            let Mark { vcpu, register, value, time, counts, .. } = mark;
             let monitored = mark.monitored.map_or_else(|| "null".into(), |pair| format!("{pair:?}"));
             // Writing to a string cannot fail.
             let _ = write!(
                 text,
-                "{comma}{{\"vcpu\":{vcpu},\"register\":{register},\"value\":{value},\
+                "{comma}{{\"vcpu\":{vcpu},\"register\":{register},\"value\":{value},\"time\":{time},\
                  \"counts\":{counts:?},\"monitored\":{monitored}}}"
             );
         }
@@ -69,10 +71,11 @@ impl Model {
         let identity = u8::try_from(value >> 32).ok().filter(|_| register == MONITOR_SELECT);
         let monitored =
             identity.map(|one| [self.hierarchy.occupancy_bytes(one), self.hierarchy.memory_bytes(one)]);
+        let time = self.turns.local(vcpu);
         if self.marks.kept.len() == KEPT {
             self.marks.kept.pop_front();
             self.marks.dropped += 1;
         }
-        self.marks.kept.push_back(Mark { vcpu, register, value, counts, monitored });
+        self.marks.kept.push_back(Mark { vcpu, register, value, time, counts, monitored });
     }
 }

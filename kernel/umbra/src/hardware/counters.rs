@@ -122,6 +122,11 @@ impl Base {
         self.events.iter().zip(&self.sources).map(|(event, source)| (event.name, source.counter))
     }
 
+    /// What RDPMC takes to read the counter of instructions.
+    pub(crate) fn instructions(&self) -> Option<u32> {
+        self.sources.first().map(|source| source.rdpmc)
+    }
+
     /// Whether instructions are counted when some are executed.
     pub(super) fn counts(&self, bus: &mut impl Bus) -> bool {
         if !write_all(bus, self.start.iter().copied()) {

@@ -244,7 +244,7 @@ impl Own {
     /// Time passes in which nothing counts.
     fn pass(&mut self, is_counted: bool) {
         let now = cpu::timestamp();
-        if self.since != 0 && is_counted {
+        if self.since != 0 && self.counts && is_counted {
             ENABLED.fetch_add(now.saturating_sub(self.since), Ordering::Relaxed);
         }
         self.since = if self.counts { now } else { 0 };

@@ -12,16 +12,20 @@ use umbra_control::predict::{Relation, System, score};
 use umbra_sched::Ring;
 use umbra_x86_64::{context, cpu};
 
-use super::frames;
 use super::harness::{self, Reason, reason, start, wait_for};
+use super::{bench_hardware, frames};
 use crate::first_class::{self, State};
 use crate::machine::Machine;
 use crate::schedule::{self, Message};
 use crate::{control, cores, ensure, exit, memory, println, time};
 
-/// Measures everything and ends the machine.
-pub(super) fn run() -> ! {
-    let outcome = all();
+/// The part that needs counters and registers for division.
+const HARDWARE: &str = "hardware";
+
+/// Measures everything, or what counting and dividing cost, and ends the
+/// machine.
+pub(super) fn run(group: Option<&str>) -> ! {
+    let outcome = if group == Some(HARDWARE) { bench_hardware::measure() } else { all() };
     harness::clear();
     match outcome {
         Ok(()) => exit::end(exit::Code::Success),
@@ -101,14 +105,18 @@ extern "sysv64" fn partner(_argument: u64) -> ! {
 
 /// There and back, halved.
 fn context_switch(overhead: u64) -> u64 {
+    switch_there_and_back(|there_and_back| least(1_000, there_and_back)).saturating_sub(overhead) / 2
+}
+
+/// Lets `measure` call what switches to another context and back.
+pub(super) fn switch_there_and_back(measure: impl FnOnce(&mut dyn FnMut()) -> u64) -> u64 {
     let mut stack = alloc::vec![0u64; 512];
     let contexts = CONTEXTS.0.get().cast::<u64>();
     // SAFETY: the partner does not run yet.
     unsafe { *contexts.add(1) = context::prepare(&mut stack, partner, 0) };
     // SAFETY: interrupts are off in `least`; the partner's stack lives until
     // the last switch is over, after which it never runs again.
-    let there_and_back = least(1_000, || unsafe { context::switch(contexts, *contexts.add(1)) });
-    there_and_back.saturating_sub(overhead) / 2
+    measure(&mut || unsafe { context::switch(contexts, *contexts.add(1)) })
 }
 
 fn reschedule(overhead: u64) -> u64 {

@@ -2,6 +2,7 @@
 //! task, reported as libtest does.
 
 mod bench;
+mod bench_hardware;
 mod colours;
 mod confine;
 mod faults;
@@ -73,9 +74,9 @@ const CASES: &[Case] = &[
     Case { name: "faults: exhausted memory is the task's own", run: faults::exhaust },
 ];
 
-/// Measures what hot paths cost and ends the machine.
-pub(crate) fn bench() -> ! {
-    bench::run()
+/// Measures what hot paths cost, or only a group of them, and ends the machine.
+pub(crate) fn bench(group: Option<&str>) -> ! {
+    bench::run(group)
 }
 
 /// Runs the cases of `group`, or all, and ends the machine.

@@ -77,6 +77,24 @@ impl Session {
         self.settle(ANSWER)
     }
 
+    /// Waits for a record of `kind`, which may have come since the last key
+    /// already.
+    ///
+    /// # Errors
+    /// If the guest ends, or none comes within `limit`.
+    pub(crate) fn record(&mut self, kind: &str, limit: Duration) -> Result<serde_json::Value> {
+        let until = Instant::now() + limit;
+        loop {
+            let found = self.records.lines().filter_map(|line| serde_json::from_str(line).ok());
+            if let Some(record) = found.into_iter().find(|one: &serde_json::Value| one["record"] == kind) {
+                return Ok(record);
+            }
+            if !self.receive(until)? && Instant::now() >= until {
+                bail!("expected a record `{kind}` within {} s", limit.as_secs());
+            }
+        }
+    }
+
     /// Sends keys without waiting for anything.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Result, anyhow};
 use umbra_model::Description;
@@ -74,14 +75,16 @@ impl Emulator {
         };
         let command = modelled_command(&self.0, &run).map_err(|reason| anyhow!(reason))?;
         build()?;
-        let environment =
-            command.get_envs().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect();
-        Ok(Model {
-            name: machine.to_owned(),
-            program: command.get_program().to_owned(),
-            environment,
-            arguments: command.get_args().map(ToOwned::to_owned).collect(),
-        })
+        Ok(Model::started_by(&command, machine))
+    }
+
+    /// The same QEMU without the model: it knows processors that the system's
+    /// may not.
+    pub(crate) fn without_model(&self, cpus: u32, memory: &str) -> Model {
+        let mut command = self.0.command();
+        command.args(["-accel", "tcg", "-smp", &cpus.to_string(), "-m", memory]);
+        command.args(["-display", "none", "-nic", "none", "-no-reboot"]);
+        Model::started_by(&command, "none")
     }
 }
 
@@ -97,4 +100,18 @@ fn build() -> Result<()> {
         *built = true;
     }
     Ok(())
+}
+
+impl Model {
+    fn started_by(command: &Command, name: &str) -> Self {
+        let environment = command.get_envs();
+        Self {
+            name: name.to_owned(),
+            program: command.get_program().to_owned(),
+            environment: environment
+                .filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())))
+                .collect(),
+            arguments: command.get_args().map(ToOwned::to_owned).collect(),
+        }
+    }
 }

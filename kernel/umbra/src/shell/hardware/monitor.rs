@@ -45,9 +45,10 @@ pub(in crate::shell) fn show(reply: Reply) {
     };
     let mut rows: Box<Vec<Row, ALL>> = Box::new((0..division::rmids()).map(Row::new).collect());
     let window_ms = window_ms(monitoring);
-    if let Err(error) = measure(monitoring, &mut rows, window_ms * 1_000_000) {
-        return reply.fail(&error);
-    }
+    let took_ns = match measure(monitoring, &mut rows, window_ms * 1_000_000) {
+        Ok(took_ns) => took_ns,
+        Err(error) => return reply.fail(&error),
+    };
     rows.retain(Row::is_worth_showing);
     reply.show(|page| {
         let fields = [
@@ -65,9 +66,9 @@ pub(in crate::shell) fn show(reply: Reply) {
             ]
         })?;
         page.note(
-            format_args!("bandwidth: over {window_ms} ms"),
+            format_args!("bandwidth: over {} ms", took_ns / 1_000_000),
             "interval_ns",
-            Value::Ns(window_ms * 1_000_000),
+            Value::Ns(took_ns),
         )
     });
 }
@@ -79,9 +80,11 @@ fn window_ms(monitoring: &Monitoring) -> u64 {
     limit.map_or(WINDOW_MS, |limit| limit.clamp(1, WINDOW_MS))
 }
 
-fn measure(monitoring: &Monitoring, rows: &mut [Row], window_ns: u64) -> Result<(), division::OrderError> {
+/// Fills the rows in; over how long bandwidth was measured, at the last cache.
+fn measure(monitoring: &Monitoring, rows: &mut [Row], window_ns: u64) -> Result<u64, division::OrderError> {
     let in_bytes = |chunks: u64| u64::try_from(bytes(chunks, monitoring.upscale)).unwrap_or(u64::MAX);
     let event = if monitoring.total { QmEvent::TotalBandwidth } else { QmEvent::LocalBandwidth };
+    let mut took_ns = 0;
     for leader in places::leaders(3) {
         if monitoring.occupancy {
             let values = division::give(leader, Order::Monitor(QmEvent::Occupancy))?;
@@ -95,7 +98,7 @@ fn measure(monitoring: &Monitoring, rows: &mut [Row], window_ns: u64) -> Result<
         let begun_ns = time::now_ns();
         let before = division::give(leader, Order::Monitor(event))?;
         schedule::sleep_until(time::tsc_at(begun_ns + window_ns));
-        let took_ns = time::now_ns().saturating_sub(begun_ns);
+        took_ns = time::now_ns().saturating_sub(begun_ns);
         let after = division::give(leader, Order::Monitor(event))?;
         for ((row, before), after) in rows.iter_mut().zip(before).zip(after) {
             let moved = before
@@ -104,7 +107,7 @@ fn measure(monitoring: &Monitoring, rows: &mut [Row], window_ns: u64) -> Result<
             row.bandwidth = add(row.bandwidth, moved.map(|chunks| rate(in_bytes(chunks), took_ns)));
         }
     }
-    Ok(())
+    Ok(took_ns)
 }
 
 fn add(sum: Option<u64>, more: Option<u64>) -> Option<u64> {

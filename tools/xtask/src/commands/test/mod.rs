@@ -3,6 +3,7 @@
 //! A stage that fails does not stop the others. The last line is
 //! `N passed, N failed`.
 
+mod accuracy;
 mod guest;
 mod host;
 mod lints;
@@ -52,11 +53,20 @@ enum Stage {
     /// On modelled machines: the guest's tests, that runs repeat exactly, and
     /// that what faults on the real machine is noticed
     Model,
+    /// Whether what was counted is what the machine model counted
+    Accuracy,
 }
 
 const LINTS: &[Stage] = &[Stage::Fmt, Stage::Clippy];
-const GUEST: &[Stage] =
-    &[Stage::Guest, Stage::Faults, Stage::Console, Stage::Soak, Stage::Processors, Stage::Model];
+const GUEST: &[Stage] = &[
+    Stage::Guest,
+    Stage::Faults,
+    Stage::Console,
+    Stage::Soak,
+    Stage::Processors,
+    Stage::Model,
+    Stage::Accuracy,
+];
 
 /// Runs the chosen stages and reports.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -107,12 +117,16 @@ fn run_stage(
         Stage::Fmt => lints::formatting(),
         Stage::Clippy => lints::clippy(toolchain),
         Stage::Host => host::tests(filter),
-        Stage::Guest | Stage::Faults | Stage::Console | Stage::Soak | Stage::Processors | Stage::Model => {
-            match built(toolchain, builder) {
-                Ok(builder) => booted(stage, builder, filter),
-                Err(error) => Counts::one("building the images", Err(error)),
-            }
-        }
+        Stage::Guest
+        | Stage::Faults
+        | Stage::Console
+        | Stage::Soak
+        | Stage::Processors
+        | Stage::Model
+        | Stage::Accuracy => match built(toolchain, builder) {
+            Ok(builder) => booted(stage, builder, filter),
+            Err(error) => Counts::one("building the images", Err(error)),
+        },
     }
 }
 
@@ -132,6 +146,7 @@ fn booted(stage: Stage, builder: &Builder, filter: Option<&str>) -> Counts {
         Stage::Soak => guest::short_soak(builder),
         Stage::Processors => processors::tests(builder),
         Stage::Model => model::tests(builder),
+        Stage::Accuracy => accuracy::tests(builder),
         _ => guest::tests(builder, filter),
     }
 }
