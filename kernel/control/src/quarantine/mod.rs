@@ -15,10 +15,12 @@
 
 mod carry;
 mod confine;
+mod hold;
 mod lease;
 mod planner;
 
 pub use confine::confinement;
+pub use hold::{CHANGES_PER_TICK, Changes, Holding, TaskSet, reconcile};
 pub use lease::{ACTIONS_PER_TICK, Lease, LeaseEvent, Phase, StepState};
 pub use planner::{Planner, Rule, SLOTS_PER_TICK, TASKS_PER_TICK, WorkloadSet};
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use umbra_control::policy::Policy;
 
 use crate::image::{Builder, Configuration, configuration::Mode};
 use crate::qemu::firmware_text::FirmwareText;
@@ -40,6 +41,10 @@ pub(crate) struct Arguments {
     /// Length of the main job
     #[arg(long, value_enum, default_value_t = Scenario::Standard)]
     scenario: Scenario,
+    /// Policies to compare, in this order, with commas between, or `all`;
+    /// `policy` on the console lists them
+    #[arg(long, value_name = "NAMES", value_parser = policies)]
+    policies: Option<String>,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -91,6 +96,7 @@ fn configuration(arguments: &Arguments) -> Configuration {
         exit: arguments.exit,
         seed: arguments.seed,
         scenario: Some(scenario.to_owned()),
+        policies: arguments.policies.clone(),
         ..Configuration::new(Mode::Main)
     }
 }
@@ -134,6 +140,23 @@ fn judge(outcome: Outcome, exit: bool, report: &Report) -> Result<()> {
     }
 }
 
+/// The names, each that of a policy and given once.
+fn policies(text: &str) -> Result<String, String> {
+    let all = Policy::ALL.map(Policy::name);
+    if text == "all" {
+        return Ok(all.join(","));
+    }
+    let names: Vec<&str> = text.split(',').map(str::trim).collect();
+    if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
+        return Err(format!("no policy is called `{unknown}`, expected some of {}, or all", all.join(",")));
+    }
+    let again = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name));
+    match again {
+        Some((_, name)) => Err(format!("`{name}` is given twice")),
+        None => Ok(names.join(",")),
+    }
+}
+
 fn memory(text: &str) -> Result<String, String> {
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).unwrap_or_default();
     let valid = matches!(unit, "M" | "G") && number.parse::<u32>().is_ok_and(|number| number > 0);
@@ -157,6 +180,17 @@ mod tests {
         assert_eq!(memory("512M"), Ok("512M".to_owned()));
         for bad in ["", "G", "1", "0G", "1T", "-1G", "1Gé"] {
             assert!(memory(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn policies_are_those_that_the_kernel_has() {
+        assert_eq!(policies("none, heracles"), Ok("none,heracles".to_owned()));
+        let all = policies("all").expect("a list");
+        assert!(all.starts_with("none,static,patent,perfiso,") && all.ends_with(",oracle,concept"), "{all}");
+        assert_eq!(policies(&all), Ok(all.clone()));
+        for (bad, why) in [("none,umbrella", "`umbrella`"), ("", "``"), ("none,none", "given twice")] {
+            assert!(policies(bad).expect_err(bad).contains(why), "{bad}");
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Configuration {
     pub(crate) exit: bool,
     /// Length of the main job, if not the standard one.
     pub(crate) scenario: Option<String>,
+    /// The policies to compare, with commas between, if not the usual ones.
+    pub(crate) policies: Option<String>,
     /// Seed of everything random.
     pub(crate) seed: u64,
     /// The one guest test to run.
@@ -36,7 +38,7 @@ impl Configuration {
     /// `mode` with everything else at its default.
     pub(crate) const fn new(mode: Mode) -> Self {
         let exit = matches!(mode, Mode::Test | Mode::Bench);
-        Self { mode, exit, scenario: None, seed: 1, case: None }
+        Self { mode, exit, scenario: None, policies: None, seed: 1, case: None }
     }
 
     /// The lines of `umbra.conf`.
@@ -50,7 +52,8 @@ impl Configuration {
         };
         let exit = if self.exit { "yes" } else { "no" };
         let mut text = format!("mode {mode}\nexit {exit}\nseed {}\n", self.seed);
-        for (key, value) in [("scenario", &self.scenario), ("case", &self.case)] {
+        let rest = [("scenario", &self.scenario), ("policies", &self.policies), ("case", &self.case)];
+        for (key, value) in rest {
             if let Some(value) = value {
                 // Writing to a string does not fail.
                 let _ = writeln!(text, "{key} {value}");
@@ -80,6 +83,7 @@ mod tests {
             mode: Mode::Main,
             exit: true,
             scenario: Some("quick".to_owned()),
+            policies: Some("none,umbra".to_owned()),
             seed: u64::MAX,
             case: Some("faults".to_owned()),
         };
@@ -87,5 +91,6 @@ mod tests {
         let config = Config::parse(&text).expect("valid");
         assert_eq!((config.exit, config.scenario, config.seed), (true, Scenario::Quick, u64::MAX));
         assert_eq!(config.case, Some("faults"));
+        assert_eq!(config.policies.expect("given").as_slice(), ["none", "umbra"]);
     }
 }
