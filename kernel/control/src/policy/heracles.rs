@@ -112,10 +112,8 @@ impl Heracles {
             self.disabled_until_ns = now_ns.saturating_add(COOL_DOWN_NS);
         } else if load_permille > LOAD_TOO_HIGH_PERMILLE {
             self.enabled = false;
-        } else if load_permille < LOAD_LOW_PERMILLE && now_ns >= self.disabled_until_ns {
-            if !self.enabled {
-                (self.enabled, self.cores, self.ways, self.growth) = (true, 1, self.first_ways, Growth::Ways);
-            }
+        } else if load_permille < LOAD_LOW_PERMILLE && now_ns >= self.disabled_until_ns && !self.enabled {
+            (self.enabled, self.cores, self.ways, self.growth) = (true, 1, self.first_ways, Growth::Ways);
         }
         self.may_grow = slack >= SLACK_TO_GROW;
         if slack < SLACK_TO_KEEP {

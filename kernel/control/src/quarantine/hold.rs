@@ -105,6 +105,10 @@ pub fn reconcile<M: Topology + Monitor>(
     if !lease.is_steady() {
         return changes;
     }
+    if open_core(holding, first_class, tasks, machine, lease) {
+        changes.given_back = 1;
+        return changes;
+    }
     let kept = give_back(holding, tasks, machine, lease, &mut changes);
     let mut take = |step: Step| {
         let room = usize::from(changes.taken) < CHANGES_PER_TICK;
@@ -130,12 +134,41 @@ pub fn reconcile<M: Topology + Monitor>(
     }
     // Only once nothing else is missing: whom the machine pushes off a core by
     // itself, nobody would move back.
-    if holding.dedicate && !kept.dedicated && changes == Changes::default() {
+    let cores = machine.siblings(first_class).with(CoreSet::only(first_class));
+    let clear = !tasks.iter().any(|task| task.runnable && cores.has(task.core));
+    if holding.dedicate && clear && !kept.dedicated && changes == Changes::default() {
         let core = Subject::Core(first_class);
         let step = step(Action::Dedicate(first_class), Action::Share(first_class), core);
         changes.taken += u16::from(lease.append(now_ns, step, lease_ns));
     }
     changes
+}
+
+/// Begins to share the first-class core again if a task on it is to run: whom the
+/// machine itself pushes off that core, nobody would move back. It is made
+/// first-class alone again once the task was moved.
+fn open_core<M: Topology>(
+    holding: &Holding,
+    first_class: CoreId,
+    tasks: &[Watched],
+    machine: &M,
+    lease: &mut Lease,
+) -> bool {
+    let kept = kept_by(lease);
+    let cores = machine.siblings(first_class).with(CoreSet::only(first_class));
+    let is_to_run = |task: &Watched| {
+        let resumed = kept.paused.has(task.id) && !holding.paused.has(task.id);
+        let came = task.runnable && !kept.moved.has(task.id) && !kept.paused.has(task.id);
+        cores.has(task.core) && (resumed || came)
+    };
+    let dedicated = |(step, _): &(Step, _)| matches!(step.action, Action::Dedicate(_));
+    let Some(index) = lease.steps().iter().position(dedicated) else { return false };
+    let state = lease.steps().get(index).map(|(_, state)| *state);
+    let open = state != Some(StepState::Skipped) && tasks.iter().any(is_to_run);
+    if open {
+        lease.give_back(index);
+    }
+    open
 }
 
 /// Begins to take back what `holding` does not ask for; returns what is left.
