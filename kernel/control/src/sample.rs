@@ -6,8 +6,10 @@
 //! dropped and counted, never averaged in; one that runs backwards likewise.
 
 mod load;
+mod watch;
 
 pub use load::LoadMeter;
+pub use watch::{Watch, Watched};
 
 use crate::machine::{Count, Counts, Monitor, TaskId, TaskView, Topology};
 

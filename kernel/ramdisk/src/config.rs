@@ -37,27 +37,6 @@ pub enum Scenario {
     Knee,
 }
 
-/// A policy that the main job compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policy {
-    /// Nothing is done.
-    None,
-    /// A permanent partition.
-    Static,
-    /// Run together, detect, stop, remember the pair.
-    Patent,
-    /// Shadow with the concept's score.
-    Concept,
-}
-
-impl Policy {
-    /// Its name in the configuration and on the console.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        POLICIES.iter().find(|(_, policy)| *policy == self).map_or("", |(name, _)| name)
-    }
-}
-
 /// What second-class workloads may be kept to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Share {
@@ -79,8 +58,9 @@ pub struct Config<'a> {
     pub scenario: Scenario,
     /// `seed` of everything random; default 1.
     pub seed: u64,
-    /// `policies` to compare, in order.
-    pub policies: Option<List<Policy>>,
+    /// `policies`: names of those to compare, in order. The kernel knows which
+    /// exist.
+    pub policies: Option<List<&'a str>>,
     /// `second_class`: names of the workloads to run beside the first-class
     /// one, as often as they are named. The kernel knows which exist.
     pub second_class: Option<List<&'a str>>,
@@ -173,7 +153,7 @@ impl<'a> Config<'a> {
             "scenario" => choose(value, SCENARIOS, "standard, quick, eval or knee")
                 .map(|choice| self.scenario = choice)?,
             "seed" => self.seed = value.parse().map_err(|_| (value, "a seed from 0 to 2^64-1"))?,
-            "policies" => self.policies = Some(policies(value)?),
+            "policies" => self.policies = Some(names(value)?),
             "second_class" => self.second_class = Some(names(value)?),
             "bursts" => self.bursts = Some(count(value)?),
             "requests" => self.requests = Some(count(value)?),
@@ -201,12 +181,6 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("quick", Scenario::Quick),
     ("eval", Scenario::Eval),
     ("knee", Scenario::Knee),
-];
-const POLICIES: &[(&str, Policy)] = &[
-    ("none", Policy::None),
-    ("static", Policy::Static),
-    ("patent", Policy::Patent),
-    ("concept", Policy::Concept),
 ];
 
 type Bad<'a> = (&'a str, &'static str);
@@ -251,17 +225,6 @@ fn names(value: &str) -> Result<List<&str>, Bad<'_>> {
     Ok(list)
 }
 
-fn policies(value: &str) -> Result<List<Policy>, Bad<'_>> {
-    let mut list = List::empty(Policy::None);
-    for item in value.split(',') {
-        let policy = choose(item.trim(), POLICIES, "none, static, patent or concept, with commas between")?;
-        if !list.push(policy) {
-            return Err((item, TOO_MANY));
-        }
-    }
-    Ok(list)
-}
-
 fn shares(value: &str) -> Result<List<Share>, Bad<'_>> {
     let mut list = List::empty(Share::default());
     for item in value.split(',') {
@@ -276,8 +239,8 @@ fn shares(value: &str) -> Result<List<Share>, Bad<'_>> {
     Ok(list)
 }
 
-const TOO_MANY: &str = "at most 8 names";
-const _: () = assert!(MAX_LISTED == 8, "TOO_MANY says 8");
+const TOO_MANY: &str = "at most 12 names";
+const _: () = assert!(MAX_LISTED == 12, "TOO_MANY says 12");
 
 #[cfg(test)]
 mod tests {
@@ -302,7 +265,7 @@ mod tests {
         let config = Config::parse(text).expect("valid");
         assert_eq!((config.mode, config.exit, config.scenario), (Mode::Test, true, Scenario::Quick));
         assert_eq!(config.seed, u64::MAX);
-        assert_eq!(config.policies.expect("given").as_slice(), [Policy::None, Policy::Concept]);
+        assert_eq!(config.policies.expect("given").as_slice(), ["none", "concept"]);
         assert_eq!(config.second_class.expect("given").as_slice(), ["hash", "chase"]);
         assert_eq!((config.bursts, config.requests, config.load_permille), (Some(3), Some(40), Some(700)));
         assert!(config.trace);
@@ -340,8 +303,8 @@ mod tests {
             "configuration line 1: expected a name of letters, digits, `_` and `-`, found ``"
         );
         assert_eq!(
-            fail("second_class a,b,c,d,e,f,g,h,i"),
-            "configuration line 1: expected at most 8 names, found `i`"
+            fail("second_class a,b,c,d,e,f,g,h,i,j,k,l,m"),
+            "configuration line 1: expected at most 12 names, found `m`"
         );
         for bad in
             ["confine 2", "confine 0:10", "confine 65:10", "confine 2:0", "confine 2:101", "confine -1:5"]
@@ -349,8 +312,8 @@ mod tests {
             assert!(fail(bad).contains("ways from 1 to 64 and percent from 1 to 100, as 2:100"), "{bad}");
         }
         assert_eq!(
-            fail("policies umbra"),
-            "configuration line 1: expected none, static, patent or concept, with commas between, found `umbra`"
+            fail("policies none,con cept"),
+            "configuration line 1: expected a name of letters, digits, `_` and `-`, found `con cept`"
         );
     }
 

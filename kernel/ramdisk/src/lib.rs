@@ -20,7 +20,7 @@ mod config;
 mod list;
 
 pub use archive::{Archive, ArchiveError, File, Files};
-pub use config::{Config, ConfigError, Mode, Policy, Scenario, Share};
+pub use config::{Config, ConfigError, Mode, Scenario, Share};
 pub use list::{List, MAX_LISTED};
 
 /// Name of the boot configuration in the archive.

@@ -1,7 +1,7 @@
 //! A short list of names taken from a configuration line, without a heap.
 
 /// Most names that one line may list.
-pub const MAX_LISTED: usize = 8;
+pub const MAX_LISTED: usize = 12;
 
 /// Up to [`MAX_LISTED`] items, in the order given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use std::boxed::Box;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use umbra_control::machine::{Burst, Share};
+use umbra_control::machine::{Burst, Early, Share};
+use umbra_control::policy::Period;
 use workload_api::Random;
 
 use crate::arrivals::Arrivals;
@@ -15,7 +16,8 @@ use crate::histogram::Histogram;
 use crate::job::{Job, Step};
 use crate::plan::Plan;
 use crate::rig::{
-    Actions, BurstOutcome, Lead, LineStats, Preparation, Reason, Rig, SECOND_MAX, SecondClass, ShadowCost,
+    Actions, BurstOutcome, ControllerCost, Lead, LineStats, Preparation, Reaction, Reason, Rig, SECOND_MAX,
+    SecondClass, ShadowCost,
 };
 
 /// Names, and how far each lengthens a request by itself, in thousandths.
@@ -25,6 +27,8 @@ pub(crate) const SECOND: [(&str, u64); 5] =
 const SUSPECTS: [bool; SECOND_MAX] = [true, false, true, false, false, false, false, false];
 /// Bursts after which the fake's `patent` has found its suspects.
 const PATENT_LEARNS: u32 = 4;
+/// Bursts that the fake's `oracle` wants to see.
+pub(crate) const LESSONS: u32 = 6;
 const NS_PER_UNIT: u64 = 1_000_000;
 
 /// What goes wrong.
@@ -205,6 +209,7 @@ impl Fake {
             .map(|second| SECOND[second].1)
             .sum();
         let (mut latencies, mut free_ns, mut late) = (Box::new(Histogram::new()), 0, 0);
+        let mut early = Early::default();
         for (i, arrival_ns) in
             Arrivals::new(burst.seed, burst.mean_gap_ns).take(burst.requests as usize).enumerate()
         {
@@ -212,6 +217,7 @@ impl Fake {
             free_ns = arrival_ns.max(free_ns) + alone_ns * (1000 + lengthened_permille) / 1000;
             latencies.record(free_ns - arrival_ns);
             late += u32::from(free_ns - arrival_ns > burst.late_ns);
+            early.answer(arrival_ns, free_ns - arrival_ns > burst.late_ns);
         }
         self.busy_until_ns = release_ns + free_ns;
         let number = burst.number;
@@ -223,7 +229,7 @@ impl Fake {
         }
         let short = u32::from(self.has(Fault::BurstFallsShort { number }));
         let (answered, ended_ns) = (burst.requests - short, release_ns + free_ns);
-        let outcome = BurstOutcome { answered, late, released_ns: release_ns, ended_ns };
+        let outcome = BurstOutcome { answered, late, released_ns: release_ns, ended_ns, early };
         self.outcome = Some((number, outcome, latencies));
     }
 
@@ -243,6 +249,11 @@ impl Fake {
             self.stats.actions.pause += suspects;
             self.stats.actions.resume += suspects;
         }
+        if self.policy == "patent" {
+            self.stats.reaction = Some(Reaction { count: 2, mean_ns: 3_500_000, worst_ns: 4_250_000 });
+            self.stats.period = Some(Period { paper_ns: Some(10_000), ours_ns: 1_000_000 });
+        }
+        self.stats.controller = Some(ControllerCost { spent_ns: 7_000_000, window_ns: 1_000_000_000 });
         if self.policy == "static" && self.bursts_of_policy == 1 {
             self.stats.actions = Actions { dedicate: 1, refused: 2, ..Actions::default() };
             self.stats.shadow = ShadowCost::default();
@@ -305,7 +316,10 @@ impl Rig for Fake {
     }
 
     fn set_policy(&mut self, policy: &'static str) -> Result<(), Reason> {
-        assert!(["none", "static", "patent", "concept"].contains(&policy), "unknown policy {policy}");
+        assert!(
+            ["none", "static", "patent", "oracle", "concept"].contains(&policy),
+            "unknown policy {policy}"
+        );
         assert_eq!(self.second_class_tasks(), 0, "the policy is to place the tasks");
         if self.has(Fault::PolicyRefused(policy)) {
             return Err(Reason::new(format_args!("needs a second core")));
@@ -324,6 +338,17 @@ impl Rig for Fake {
 
     fn latencies(&mut self, step: Arguments<'_>, latencies: &Histogram) {
         self.measured.push((step.to_string(), latencies.count()));
+    }
+
+    fn wants_burst(&self) -> Option<u32> {
+        assert!(self.second_class_tasks() > 0, "it learns about what runs");
+        let learns = self.policy == "oracle" && self.bursts_of_policy < LESSONS;
+        learns.then_some(self.bursts_of_policy / 2)
+    }
+
+    fn restart_account(&mut self) {
+        assert!(self.bursts_of_policy > 0, "there is something to forget");
+        self.stats = LineStats::default();
     }
 
     fn record_profile(&mut self, on: bool) {

@@ -62,6 +62,8 @@ pub struct PolicyFigures {
     /// Shadow cost over what it mirrored, by instructions where they are
     /// counted, by cycles otherwise; none without a shadow.
     pub shadow_cost_permille: Option<u32>,
+    /// Time in the line's ticks, as a share of one core, in thousandths.
+    pub controller_permille: Option<u32>,
     /// Predictions, all workloads.
     pub predictions: Judged,
     /// Actions that took effect, of every kind.
@@ -112,6 +114,10 @@ impl Results {
             second_share_permille,
             emu_permille: first_share_permille.zip(second_share_permille).map(|(a, b)| a.saturating_add(b)),
             shadow_cost_permille: shadow_cost(&run.line.shadow),
+            controller_permille: run
+                .line
+                .controller
+                .and_then(|cost| permille(u128::from(cost.spent_ns), u128::from(cost.window_ns))),
             predictions: self.judge(run),
             actions: total(&run.line.actions),
         }

@@ -1,6 +1,8 @@
 //! What the main job measured, raw. A figure that could not be measured is
 //! none, and a note says why; [`figures`](crate::figures) derives the rest.
 
+use umbra_control::machine::Early;
+
 use crate::histogram::{Histogram, P50, P99, P999};
 use crate::plan::{DIVISIONS_MAX, LOADS_MAX, POLICIES_MAX, Plan};
 use crate::rig::{LineStats, Reason, SECOND_MAX};
@@ -61,6 +63,8 @@ pub struct SloCount {
     pub late_requests: u64,
     /// Requests of the bursts that met it, late ones among them.
     pub requests_within: u64,
+    /// Requests that arrived soon after a release, of all bursts.
+    pub early: Early,
 }
 
 /// Work that a second-class workload did in a stretch of time.
@@ -84,6 +88,8 @@ pub struct PolicyRun {
     pub second: [Option<Throughput>; SECOND_MAX],
     /// The line's account.
     pub line: LineStats,
+    /// Bursts the policy was trained on before.
+    pub training_bursts: u32,
 }
 
 /// Everything measured. Lists are in the plan's order.

@@ -5,7 +5,8 @@
 
 use core::fmt;
 
-use umbra_control::machine::{Burst, Share};
+use umbra_control::machine::{Burst, Early, Share};
+use umbra_control::policy::Period;
 
 use crate::histogram::Histogram;
 
@@ -82,6 +83,8 @@ pub struct BurstOutcome {
     pub released_ns: u64,
     /// When its last request was answered.
     pub ended_ns: u64,
+    /// Its first requests.
+    pub early: Early,
 }
 
 /// How early quarantines stood. Negative: after the release.
@@ -92,6 +95,26 @@ pub struct Lead {
     pub mean_ns: i64,
     /// The least of them.
     pub worst_ns: i64,
+}
+
+/// How long policies took from harm seen to something taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reaction {
+    /// Reactions.
+    pub count: u32,
+    /// In the mean, in nanoseconds.
+    pub mean_ns: i64,
+    /// The longest.
+    pub worst_ns: i64,
+}
+
+/// What the line's ticks cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControllerCost {
+    /// Time in ticks, in nanoseconds of one core.
+    pub spent_ns: u64,
+    /// Of so much time, in nanoseconds, never 0.
+    pub window_ns: u64,
 }
 
 /// What shadows cost beside what they mirrored.
@@ -142,6 +165,14 @@ pub struct Actions {
 pub struct LineStats {
     /// None when no quarantine was put up for a burst.
     pub lead: Option<Lead>,
+    /// None when nothing was taken away during a burst.
+    pub reaction: Option<Reaction>,
+    /// None when it was not measured.
+    pub controller: Option<ControllerCost>,
+    /// How often the policy decides; none when it has no period.
+    pub period: Option<Period>,
+    /// Why the policy does nothing on this machine, if so.
+    pub idle_because: Option<&'static str>,
     /// Zeros when the policy has no shadow.
     pub shadow: ShadowCost,
     /// One entry for each second-class workload, in the plan's order.
@@ -206,6 +237,14 @@ pub trait Rig {
     /// Takes note of the latencies that a step has measured; `step` is what its
     /// notes begin with.
     fn latencies(&mut self, _step: fmt::Arguments<'_>, _latencies: &Histogram) {}
+
+    /// Which burst of a step (from 0) the policy wants to see next before it is
+    /// measured; none when it has seen enough. Asked once second-class workloads
+    /// run, and again after each such burst.
+    fn wants_burst(&self) -> Option<u32>;
+
+    /// Begins the line's account anew, the policy staying as it is.
+    fn restart_account(&mut self);
 
     /// Whether the bursts from now on are to be recorded as the first-class
     /// workload's profile.

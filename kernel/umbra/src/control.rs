@@ -1,13 +1,14 @@
 //! The control core: the tick that runs the line, and the control task that
 //! has the console, the main job and all that may take its time.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use alloc::boxed::Box;
 use umbra_control::line::{Config, Line};
 use umbra_control::machine::WorkloadId;
 use umbra_hw::cpuid::Inventory;
 use umbra_ramdisk::Mode;
+use umbra_x86_64::cpu;
 
 use crate::boot::{bandwidth, ramdisk};
 use crate::cells::ControlCell;
@@ -32,6 +33,8 @@ static LINE: ControlCell<Line> = ControlCell::filled(Line::new(Config {
     shadow_memory_bytes: aside::SHADOW_BYTES,
     ..Config::DEFAULT
 }));
+/// Time-stamp cycles spent in ticks since boot.
+static TICK_CYCLES: AtomicU64 = AtomicU64::new(0);
 /// Benchmarks tick by hand.
 static TICKING: AtomicBool = AtomicBool::new(false);
 
@@ -52,7 +55,15 @@ pub(crate) fn tick(now_ns: u64) -> Option<u64> {
     if !TICKING.load(Ordering::Relaxed) {
         return None;
     }
-    LINE.with(|line| line.tick(now_ns, &mut Machine)).map(|report| report.next_ns)
+    let begun = cpu::timestamp();
+    let report = LINE.with(|line| line.tick(now_ns, &mut Machine));
+    TICK_CYCLES.fetch_add(cpu::timestamp().wrapping_sub(begun), Ordering::Relaxed);
+    report.map(|report| report.next_ns)
+}
+
+/// Time-stamp cycles that the line's ticks have taken since boot.
+pub(crate) fn tick_cycles() -> u64 {
+    TICK_CYCLES.load(Ordering::Relaxed)
 }
 
 /// Lets the tick run the line, or keeps it from it.

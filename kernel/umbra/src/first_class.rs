@@ -8,7 +8,7 @@
 use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use spin::Once;
-use umbra_control::machine::{Burst, BurstProgress, Counts, Refusal};
+use umbra_control::machine::{Burst, BurstProgress, Close, Counts, Early, Refusal};
 use umbra_memory::{Class, Owner};
 use umbra_scenario::{Arrivals, Histogram};
 use umbra_sched::Stopwatch;
@@ -44,6 +44,13 @@ struct Live {
     ended_ns: AtomicU64,
     /// The task's cycles that went into requests, not into waiting for them.
     serving: Stopwatch,
+    /// When the first late request was answered; 0 while there was none.
+    first_late_ns: AtomicU64,
+    /// The requests that arrived soon after the release: within 100 us and of
+    /// those late, within 1 ms and of those late.
+    early: [AtomicU32; 4],
+    /// Those that left less of the bound than a fifth, a tenth, a twentieth.
+    close: [AtomicU32; 3],
     /// Interrupts the core took between release and end.
     interrupts: AtomicU64,
     /// The core was dedicated throughout.
@@ -58,11 +65,35 @@ static LIVE: Live = Live {
     released_ns: AtomicU64::new(0),
     ended_ns: AtomicU64::new(0),
     serving: Stopwatch::new(),
+    first_late_ns: AtomicU64::new(0),
+    early: [const { AtomicU32::new(0) }; 4],
+    close: [const { AtomicU32::new(0) }; 3],
     interrupts: AtomicU64::new(0),
     dedicated: AtomicBool::new(false),
 };
 
 impl Live {
+    fn note_early(&self, early: &Early) {
+        let counts = [early.within_100us, early.late_within_100us, early.within_1ms, early.late_within_1ms];
+        self.early.iter().zip(counts).for_each(|(place, count)| place.store(count, Ordering::Relaxed));
+    }
+
+    fn early(&self) -> Early {
+        let [within_100us, late_within_100us, within_1ms, late_within_1ms] =
+            self.early.each_ref().map(|count| count.load(Ordering::Relaxed));
+        Early { within_100us, late_within_100us, within_1ms, late_within_1ms }
+    }
+
+    fn note_close(&self, close: &Close) {
+        let counts = [close.fifth, close.tenth, close.twentieth];
+        self.close.iter().zip(counts).for_each(|(place, count)| place.store(count, Ordering::Relaxed));
+    }
+
+    fn close(&self) -> Close {
+        let [fifth, tenth, twentieth] = self.close.each_ref().map(|count| count.load(Ordering::Relaxed));
+        Close { fifth, tenth, twentieth }
+    }
+
     /// Cycles spent on requests, the one being served included.
     fn cycles_now(&self) -> u64 {
         self.serving.read(tasks::at(tasks::FIRST).counters.cycles_now())
@@ -143,6 +174,9 @@ pub(crate) fn release(burst: &Burst) -> Result<(), Refusal> {
     LIVE.answered.store(0, Ordering::Relaxed);
     LIVE.late.store(0, Ordering::Relaxed);
     LIVE.serving.reset();
+    LIVE.first_late_ns.store(0, Ordering::Relaxed);
+    LIVE.note_early(&Early::NONE);
+    LIVE.note_close(&Close::NONE);
     LIVE.number.store(burst.number, Ordering::Relaxed);
     tasks::at(tasks::FIRST).counters.restart_counted();
     tasks::at(tasks::FIRST).counters.publish(0, &Meter::default(), 0);
@@ -169,6 +203,9 @@ pub(crate) fn progress() -> BurstProgress {
         released_ns: LIVE.released_ns.load(Ordering::Relaxed),
         ended_ns: LIVE.ended_ns.load(Ordering::Relaxed),
         counts: Counts { cycles: LIVE.cycles_now(), ..aside::counts_of(tasks::FIRST, number) },
+        close: LIVE.close(),
+        first_late_ns: LIVE.first_late_ns.load(Ordering::Relaxed),
+        early: LIVE.early(),
     }
 }
 
@@ -239,6 +276,7 @@ fn serve(search: &Search<'static>, burst: &Burst, histogram: &mut Histogram, scr
     let mut arrivals = Arrivals::new(burst.seed, burst.mean_gap_ns);
     let released_ns = LIVE.released_ns.load(Ordering::Relaxed);
     let (mut meter, mut checksum) = (Meter::default(), 0);
+    let (mut early, mut close) = (Early::NONE, Close::NONE);
     for request in 0..burst.requests {
         let due = released_ns.saturating_add(arrivals.next().unwrap_or(0));
         wait_until(due);
@@ -246,11 +284,17 @@ fn serve(search: &Search<'static>, burst: &Burst, histogram: &mut Histogram, scr
         LIVE.serving.start(counters.cycles_now());
         checksum ^= search.unit(burst.first_unit + u64::from(request), scratch, &mut meter);
         LIVE.serving.stop(counters.cycles_now());
-        let latency = time::now_ns().saturating_sub(due);
+        let now_ns = time::now_ns();
+        let latency = now_ns.saturating_sub(due);
         histogram.record(latency);
-        if latency > burst.late_ns {
-            LIVE.late.fetch_add(1, Ordering::Relaxed);
+        let late = latency > burst.late_ns;
+        if late && LIVE.late.fetch_add(1, Ordering::Relaxed) == 0 {
+            LIVE.first_late_ns.store(now_ns, Ordering::Relaxed);
         }
+        early.answer(due.saturating_sub(released_ns), late);
+        close.answer(latency, burst.late_ns);
+        LIVE.note_early(&early);
+        LIVE.note_close(&close);
         counters.publish(u64::from(request) + 1, &meter, checksum);
         LIVE.answered.store(request + 1, Ordering::Release);
     }

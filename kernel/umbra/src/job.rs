@@ -7,12 +7,12 @@ use core::sync::atomic::Ordering;
 use alloc::boxed::Box;
 use umbra_console::parse::JobScale;
 use umbra_control::demand::Profile;
-use umbra_control::machine::{Action, Actuator, Burst, Share, Stage, WorkloadId};
+use umbra_control::machine::{Action, Actuator, Burst, Share, Stage, Topology, WorkloadId};
 use umbra_control::policy::Policy;
 use umbra_ramdisk::{Config, Scenario};
 use umbra_scenario::rig::{
-    Actions, BurstOutcome, Lead, LineStats, Predictions, Preparation, Reason, Rig, SECOND_MAX, SecondClass,
-    ShadowCost,
+    Actions, BurstOutcome, ControllerCost, Lead, LineStats, Predictions, Preparation, Reaction, Reason, Rig,
+    SECOND_MAX, SecondClass, ShadowCost,
 };
 use umbra_scenario::{Histogram, Job, Plan, Results, Step, report};
 use umbra_sched::Roles;
@@ -24,7 +24,7 @@ use crate::machine::Machine;
 use crate::shell::Shell;
 use crate::tasks::{self, Phase};
 use crate::timeline::Timeline;
-use crate::{control, cores, machine, records, spawn, stop, time, trace, workloads};
+use crate::{control, cores, machine, records, schedule, spawn, stop, time, trace, workloads};
 
 /// The main job and what it keeps of the machine.
 pub(crate) struct Runner {
@@ -38,6 +38,26 @@ pub(crate) struct Runner {
     /// The last burst whose latencies were taken.
     taken: u32,
     timeline: Timeline,
+    account: Account,
+}
+
+/// When the line's account began, and the cycles of its ticks until then.
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    begun_ns: u64,
+    tick_cycles: u64,
+}
+
+impl Account {
+    fn begin() -> Self {
+        Self { begun_ns: time::now_ns(), tick_cycles: control::tick_cycles() }
+    }
+
+    fn controller(self) -> Option<ControllerCost> {
+        let window_ns = time::now_ns().saturating_sub(self.begun_ns);
+        let spent_ns = time::cycles_to_ns(control::tick_cycles().wrapping_sub(self.tick_cycles));
+        (window_ns > 0).then_some(ControllerCost { spent_ns, window_ns })
+    }
 }
 
 /// How long the cores next to the caches may take to divide them.
@@ -53,6 +73,7 @@ impl Runner {
             pending: false,
             taken: 0,
             timeline: Timeline::new(),
+            account: Account::default(),
         }
     }
 
@@ -74,18 +95,27 @@ impl Runner {
         plan.requests = config.requests.unwrap_or(plan.requests);
         plan.load_permille = config.load_permille.unwrap_or(plan.load_permille);
         match &config.policies {
-            Some(policies) => policies.as_slice().iter().for_each(|policy| {
-                // The list's bound is the smaller one.
-                let _ = plan.policies.push(policy.name());
-            }),
-            None => all_policies(&mut plan),
+            Some(names) => {
+                for name in names.as_slice() {
+                    match Policy::named(name) {
+                        // The list's bound is that of the plan.
+                        Some(policy) => drop(plan.policies.push(policy.name())),
+                        None => shell.show_above(&format_args!("job: no policy is called {name}")),
+                    }
+                }
+            }
+            None => usual_policies(&mut plan),
         }
         match &config.second_class {
             Some(names) => {
                 for name in names.as_slice() {
                     match workloads::named(name).and_then(workloads::get) {
                         Some(entry) => {
-                            let _ = plan.second_class.push(entry.spec.name);
+                            if plan.second_class.push(entry.spec.name).is_err() {
+                                shell.show_above(&format_args!(
+                                    "job: at most {SECOND_MAX} second-class workloads: {name} is left out"
+                                ));
+                            }
                         }
                         None => {
                             shell.show_above(&format_args!("job: no second-class workload is called {name}"))
@@ -113,7 +143,7 @@ impl Runner {
             JobScale::Quick => Plan::quick(),
         };
         plan.seed = ramdisk::the_config().seed;
-        all_policies(&mut plan);
+        usual_policies(&mut plan);
         whole_mix(&mut plan);
         self.begin(plan, shell);
     }
@@ -138,8 +168,8 @@ impl Runner {
         if !self.pending || time::now_ns() < self.next_ns {
             return;
         }
-        let Self { job, slots, workloads, taken, timeline, .. } = self;
-        let mut rig = KernelRig { shell, slots, workloads, taken, timeline };
+        let Self { job, slots, workloads, taken, timeline, account, .. } = self;
+        let mut rig = KernelRig { shell, slots, workloads, taken, timeline, account };
         match job.step(&mut rig) {
             Step::Wait { until_ns } => self.next_ns = until_ns,
             Step::Working => self.next_ns = 0,
@@ -183,8 +213,8 @@ impl fmt::Display for Rendered<'_> {
     }
 }
 
-fn all_policies(plan: &mut Plan) {
-    for policy in Policy::ALL {
+fn usual_policies(plan: &mut Plan) {
+    for policy in Policy::USUAL {
         // There are fewer than the plan holds.
         let _ = plan.policies.push(policy.name());
     }
@@ -203,6 +233,7 @@ struct KernelRig<'r> {
     workloads: &'r [u8; SECOND_MAX],
     taken: &'r mut u32,
     timeline: &'r mut Timeline,
+    account: &'r mut Account,
 }
 
 impl KernelRig<'_> {
@@ -287,6 +318,7 @@ impl Rig for KernelRig<'_> {
             line.reset_stats();
         });
         self.timeline.begin(policy.name());
+        *self.account = Account::begin();
         Ok(())
     }
 
@@ -323,6 +355,15 @@ impl Rig for KernelRig<'_> {
         });
     }
 
+    fn wants_burst(&self) -> Option<u32> {
+        control::with_line(|line, _| line.wants_burst()).flatten()
+    }
+
+    fn restart_account(&mut self) {
+        control::with_line(|line, _| line.reset_stats());
+        *self.account = Account::begin();
+    }
+
     /// Profiles are always followed; asking for one begins it anew.
     fn record_profile(&mut self, on: bool) {
         if on {
@@ -354,11 +395,13 @@ impl Rig for KernelRig<'_> {
             late: burst.late,
             released_ns: burst.released_ns,
             ended_ns: burst.ended_ns,
+            early: burst.early,
         })
     }
 
     fn line_stats(&self) -> LineStats {
-        let Some(stats) = control::with_line(|line, _| *line.stats()) else { return LineStats::default() };
+        let account = control::with_line(|line, machine| (*line.stats(), machine.shares()));
+        let Some((stats, shares)) = account else { return LineStats::default() };
         let lead = stats.lead_ns.mean().map(|mean_ns| Lead { mean_ns, worst_ns: stats.lead_ns.least });
         let mut predictions = [Predictions::default(); SECOND_MAX];
         for (second, (place, workload)) in predictions.iter_mut().zip(self.workloads).enumerate() {
@@ -374,8 +417,17 @@ impl Rig for KernelRig<'_> {
             }
         }
         let actions = stats.actions;
+        let reaction = stats.reaction_ns.mean().map(|mean_ns| Reaction {
+            count: stats.reaction_ns.count,
+            mean_ns,
+            worst_ns: stats.reaction_ns.most,
+        });
         LineStats {
             lead,
+            reaction,
+            controller: self.account.controller(),
+            period: stats.policy.period(schedule::TICK_NS),
+            idle_because: stats.policy.is_idle_because(shares),
             shadow: ShadowCost {
                 shadow_cycles: stats.shadow_cycles,
                 mirrored_cycles: stats.mirrored_cycles,

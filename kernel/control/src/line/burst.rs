@@ -3,7 +3,7 @@
 use super::{Event, Line};
 use crate::demand::Demand;
 use crate::fixed::permille;
-use crate::machine::{Action, Burst, BurstProgress, Machine, TaskId, TaskState};
+use crate::machine::{Action, Burst, BurstProgress, Close, Machine, TaskId, TaskState};
 use crate::policy::{Policy, View};
 use crate::quarantine::{Phase, Step, StepState, Subject};
 use crate::sample::{Deltas, Outcome, Reading};
@@ -20,9 +20,11 @@ pub(super) struct Waiting {
 /// A burst that was released.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Running {
-    burst: Burst,
+    pub(super) burst: Burst,
     release_ns: u64,
-    progress: BurstProgress,
+    pub(super) progress: BurstProgress,
+    /// What was taken away during it has been counted as a reaction.
+    pub(super) reacted: bool,
     /// The demand foreseen for it.
     foreseen: Option<Demand>,
     /// A shadow ran for it.
@@ -43,6 +45,7 @@ impl Line {
             requests: running.map_or(0, |running| running.burst.requests),
             answered: running.map_or(0, |running| running.progress.answered),
             late: running.map_or(0, |running| running.progress.late),
+            close: running.map_or(Close::NONE, |running| running.progress.close),
         }
     }
 
@@ -63,6 +66,7 @@ impl Line {
             burst: due.burst,
             release_ns: due.release_ns,
             progress: BurstProgress { number: due.burst.number, ..BurstProgress::default() },
+            reacted: false,
             foreseen: self.foreseen.take(),
             shadowed: self.shadowed.is_some(),
             lead_is_due: !self.standing,
@@ -133,7 +137,13 @@ impl Line {
             self.events.put(now_ns, Event::Changed);
         }
         self.learn_from(running.burst.requests, late, changed);
-        let view = View { requests: running.burst.requests, ..self.view() };
+        let view = View {
+            requests: running.burst.requests,
+            answered: progress.answered,
+            late: progress.late,
+            close: progress.close,
+            ..self.view()
+        };
         self.policies.hooks().after_run(&view);
         if !self.standing {
             self.lease.undo();
@@ -199,6 +209,7 @@ impl Line {
         };
         if self.lease.append(now_ns, step, self.config.lease_grace_ns) {
             self.policies.hooks().stopped(view, workload);
+            self.reacts(now_ns);
             self.stats.suspects = self.stats.suspects.saturating_add(1);
             self.events.put(now_ns, Event::Suspect(id, workload));
         }

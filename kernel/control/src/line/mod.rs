@@ -12,13 +12,17 @@
 //! recording that outgrew them (32 additions), and choosing a suspect (128
 //! comparisons).
 //!
-//! `Line::new` is `const`: the line is about 90 KiB and belongs in a static.
+//! While a policy is in force that steers all the time, every task is read and
+//! every step of the lease looked at each tick as well (at most 128 and 130).
+//!
+//! `Line::new` is `const`: the line is about 110 KiB and belongs in a static.
 
 mod burst;
 mod config;
 mod event;
 mod prepare;
 mod stats;
+mod steer;
 mod tick;
 
 pub use config::Config;
@@ -34,11 +38,12 @@ use crate::machine::{Burst, CoreId, TaskId};
 use crate::policy::{Ledger, Policies, Policy};
 use crate::predict::{Explanation, Predictions, Relation, Score, System};
 use crate::quarantine::{Lease, Plan, Planner};
-use crate::sample::{LoadMeter, Reading, Sampler};
+use crate::sample::{LoadMeter, Reading, Sampler, Watch};
 use crate::shadow::{Correction, Generator, ShadowPlan};
 use burst::{Running, Waiting};
 use event::Events;
 use prepare::{Aside, Preparation};
+use steer::Steering;
 
 /// Another burst is waiting already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +65,7 @@ pub struct Line {
 
     sampler: Sampler,
     load: LoadMeter,
+    watch: Watch,
 
     tasks: Tasks,
     reading: Reading,
@@ -81,6 +87,7 @@ pub struct Line {
     lease: Lease,
     /// The lease outlives bursts (a policy holds it all the time).
     standing: bool,
+    steering: Steering,
 
     detector: ChangeDetector,
     ration: Ration,
@@ -121,6 +128,7 @@ impl Line {
             first_class_core: CoreId(0),
             sampler: Sampler::new(),
             load: LoadMeter::new(),
+            watch: Watch::new(),
             tasks: Tasks::new(),
             reading: Reading::NONE,
             recording: Recording::new(),
@@ -136,6 +144,7 @@ impl Line {
             plan: Plan::new(),
             lease: Lease::new(),
             standing: false,
+            steering: Steering::IDLE,
             detector: ChangeDetector::new(),
             ration: Ration::new(),
             effort: Effort::new(20_000_000),
@@ -174,6 +183,7 @@ impl Line {
         self.events.put(now_ns, Event::Policy(policy));
         self.lease.undo();
         self.standing = false;
+        self.steering = Steering::IDLE;
         self.preparation = Preparation::IDLE;
         if let Some(waiting) = &mut self.waiting {
             waiting.asked = false;
@@ -316,6 +326,13 @@ impl Line {
     #[must_use]
     pub const fn horizon_ns(&self) -> u64 {
         self.effort.horizon_ns(self.load.load_q16())
+    }
+
+    /// The burst of a series (from 0) that the policy in force wants to see next
+    /// before it is at its best; none when it has seen enough.
+    #[must_use]
+    pub fn wants_burst(&mut self) -> Option<u32> {
+        self.policies.hooks().wants_burst()
     }
 
     /// The pairs that the patent's policy remembers.

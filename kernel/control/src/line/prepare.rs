@@ -314,6 +314,7 @@ impl Line {
 
     fn act(&mut self, now_ns: u64) -> Prep {
         if self.begin_lease(now_ns) {
+            self.steering.owns_lease = false;
             self.stats.plans = self.stats.plans.saturating_add(1);
             let steps = u16::try_from(self.plan.steps.len()).unwrap_or(u16::MAX);
             self.events.put(now_ns, Event::Planned(steps));

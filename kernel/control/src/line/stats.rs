@@ -122,6 +122,12 @@ pub struct Stats {
     /// Nanoseconds between the last action that held and the release; negative
     /// when it held too late. Its worst is [`Spread::least`].
     pub lead_ns: Spread,
+    /// Nanoseconds from harm to something taken away, once each time a policy
+    /// took something during a burst: from the answer to the burst's first late
+    /// request where there was one, else from the beginning of the tick whose
+    /// figures crossed the policy's threshold, to the last action's taking
+    /// effect.
+    pub reaction_ns: Spread,
     /// Nanoseconds the releases came after their times.
     pub release_delay_ns: Spread,
     /// Bursts that ended before all of their plan held.
@@ -194,6 +200,7 @@ impl Stats {
             bursts: 0,
             late_bursts: 0,
             lead_ns: Spread::NONE,
+            reaction_ns: Spread::NONE,
             release_delay_ns: Spread::NONE,
             plans_too_late: 0,
             releases_put_off: 0,

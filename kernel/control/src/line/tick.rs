@@ -33,6 +33,7 @@ impl Line {
         let finished = self.follow_burst(now_ns, machine);
         self.follow_aside(now_ns, machine);
         self.consult(now_ns, machine);
+        self.steer(now_ns, machine);
         self.predict(now_ns);
         self.prepare(now_ns, machine);
         self.hold(now_ns, machine);
@@ -131,6 +132,7 @@ impl Line {
         });
         if holds {
             self.held();
+            self.reacted();
         }
     }
 

@@ -1,7 +1,7 @@
 //! `static`: the first-class core is its own all the time, whether a burst
 //! runs or not. What the rest of the machine does is not looked at.
 
-use super::{Hooks, Intent, View};
+use super::Hooks;
 use crate::quarantine::Rule;
 
 /// Keeps the first-class core clear.
@@ -12,18 +12,4 @@ impl Hooks for Static {
     fn at_rest(&self) -> Option<Rule> {
         Some(Rule::ClearCore)
     }
-
-    fn horizon_ns(&self, _: &View) -> u64 {
-        0
-    }
-
-    fn before_release(&mut self, _: &View) -> Intent {
-        Intent::Nothing
-    }
-
-    fn during_run(&mut self, _: &View) -> Intent {
-        Intent::Nothing
-    }
-
-    fn after_run(&mut self, _: &View) {}
 }

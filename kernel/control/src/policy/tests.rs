@@ -10,6 +10,7 @@ fn view(answered: u32, late: u32) -> View {
         requests: 64,
         answered,
         late,
+        close: Close::NONE,
     }
 }
 
@@ -59,4 +60,33 @@ fn the_others_are_what_they_say() {
     policies.set(Policy::Concept);
     assert_eq!(policies.hooks().before_release(&view(0, 0)), Intent::Foresee(Rule::Predicted(7)));
     assert_eq!((policies.hooks().at_rest(), policies.hooks().horizon_ns(&view(0, 0))), (None, 99));
+}
+
+#[test]
+fn the_usual_ones_are_a_part_of_all_in_the_same_order() {
+    let usual = Policy::ALL.into_iter().filter(|policy| Policy::USUAL.contains(policy));
+    assert!(usual.eq(Policy::USUAL));
+}
+
+#[test]
+fn periods_say_how_they_are_scaled() {
+    let with_period = Policy::ALL.into_iter().filter(|policy| policy.period(1_000_000).is_some());
+    assert_eq!(
+        with_period.map(Policy::name).collect::<std::vec::Vec<_>>(),
+        ["perfiso", "reactive", "heracles", "parties", "lfoc"]
+    );
+    let period = |policy: Policy| policy.period(1_000_000).expect("has one");
+    assert_eq!(period(Policy::PerfIso), Period { paper_ns: None, ours_ns: 1_000_000 });
+    assert_eq!(period(Policy::Reactive), Period { paper_ns: Some(10_000), ours_ns: 1_000_000 });
+    assert_eq!(period(Policy::Heracles), Period { paper_ns: Some(15_000_000_000), ours_ns: 7_500_000 });
+    assert_eq!(period(Policy::Parties), Period { paper_ns: Some(500_000_000), ours_ns: 2_000_000 });
+    assert_eq!(period(Policy::Lfoc), Period { paper_ns: Some(500_000_000), ours_ns: 2_000_000 });
+}
+
+#[test]
+fn only_lfoc_needs_a_cache_that_can_be_divided() {
+    let idle =
+        |shares| Policy::ALL.into_iter().filter(move |policy| policy.is_idle_because(shares).is_some());
+    assert!(idle(Shares::default()).eq([Policy::Lfoc]));
+    assert_eq!(idle(Shares { ways: 2, least_percent: 0 }).count(), 0);
 }

@@ -21,7 +21,12 @@ const UNDO_REFUSALS: u8 = 64;
 
 /// Whether applying has nothing more to do with it.
 pub(super) const fn is_settled(state: &StepState) -> bool {
-    matches!(state, StepState::Held | StepState::Uncertain | StepState::Skipped)
+    matches!(state, StepState::Held | StepState::Uncertain | StepState::Skipped) || is_returning(state)
+}
+
+/// Whether it is being taken back.
+pub(super) const fn is_returning(state: &StepState) -> bool {
+    matches!(state, StepState::Undo { .. } | StepState::UndoAsked { .. } | StepState::Undone)
 }
 
 const fn timeout_ns(action: Action) -> u64 {
@@ -54,6 +59,7 @@ pub(super) fn advance<M: Actuator + Topology + Monitor>(
         // It holds without our doing: it is not ours to undo either.
         StepState::Waiting { .. } if machine.holds(step.action) => *state = StepState::Skipped,
         StepState::Waiting { refusals } => start(step, state, refusals, now_ns, machine, tell),
+        StepState::Exchanged { refusals } => exchange(step, state, refusals, now_ns, machine, tell),
         StepState::Asked { .. } if machine.holds(step.action) => *state = StepState::Held,
         StepState::Asked { since_ns, tries }
             if now_ns.saturating_sub(since_ns) >= timeout_ns(step.action) =>
@@ -102,6 +108,30 @@ fn start<M: Actuator>(
     }
 }
 
+/// Something is in effect already that has to be taken back one day, so this
+/// step is never left out.
+fn exchange<M: Actuator>(
+    step: &Step,
+    state: &mut StepState,
+    refusals: u8,
+    now_ns: u64,
+    machine: &mut M,
+    tell: &mut impl FnMut(LeaseEvent),
+) {
+    *state = match machine.apply(step.action) {
+        Ok(()) => {
+            tell(LeaseEvent::Started(step.action));
+            let held = machine.holds(step.action);
+            if held { StepState::Held } else { StepState::Asked { since_ns: now_ns, tries: 1 } }
+        }
+        Err(refusal) => {
+            tell(LeaseEvent::Refused(step.action, refusal));
+            let again = refusal == Refusal::Busy && refusals < BUSY_TRIES;
+            if again { StepState::Exchanged { refusals: refusals + 1 } } else { StepState::Uncertain }
+        }
+    };
+}
+
 /// One step back.
 pub(super) fn retreat<M: Actuator + Topology + Monitor>(
     step: &Step,
@@ -122,7 +152,9 @@ pub(super) fn retreat<M: Actuator + Topology + Monitor>(
         StepState::Held => *state = StepState::Undo { refusals: 0 },
         StepState::Asked { .. } if machine.holds(step.action) => *state = StepState::Undo { refusals: 0 },
         StepState::Asked { since_ns, .. } if now_ns.saturating_sub(since_ns) < 2 * TIMEOUT_NS => return,
-        StepState::Asked { .. } | StepState::Uncertain => *state = StepState::Undo { refusals: 0 },
+        StepState::Asked { .. } | StepState::Uncertain | StepState::Exchanged { .. } => {
+            *state = StepState::Undo { refusals: 0 };
+        }
         StepState::UndoAsked { .. } if machine.holds(step.undo) => *state = StepState::Undone,
         StepState::UndoAsked { since_ns } if now_ns.saturating_sub(since_ns) >= TIMEOUT_NS => {
             *state = StepState::Undo { refusals: 0 };

@@ -11,8 +11,13 @@
 //! message cannot leave anything behind. Tasks that ended meanwhile, or whose
 //! slot another task uses now, are skipped, and so is a task that somebody
 //! else resumed: it is no longer ours. Undoing never gives up on a busy machine.
+//!
+//! A policy that steers all the time adds single steps to a lease, exchanges
+//! the share in one, or takes one back, while the others hold. What each would
+//! be undone by stays what it was when it was first taken, so that undoing the
+//! rest is as exact as undoing a plan.
 
-use super::carry::{advance, is_settled, retreat};
+use super::carry::{advance, is_returning, is_settled, retreat};
 use super::{MAX_ACTIONS, Plan, Step};
 use crate::machine::{Action, Actuator, Monitor, Refusal, Topology};
 use heapless::Vec;
@@ -40,6 +45,12 @@ pub enum StepState {
     },
     /// Seen to hold.
     Held,
+    /// Held with another action, which is to be exchanged for this one; the
+    /// opposite stays.
+    Exchanged {
+        /// Refusals so far.
+        refusals: u8,
+    },
     /// Started and never seen to hold: it may still arrive.
     Uncertain,
     /// Left out: nothing was changed, or nobody is left to change it for.
@@ -100,6 +111,8 @@ pub struct Lease {
     /// Some step before was never seen to hold: a core that may not be clear
     /// is not dedicated, or its tasks would be pushed where no plan put them.
     uncertain: bool,
+    /// Some steps are being taken back while the rest stays.
+    giving_back: bool,
     expires_ns: u64,
     held_at_ns: u64,
 }
@@ -119,6 +132,7 @@ impl Lease {
             phase: Phase::Idle,
             settled: 0,
             uncertain: false,
+            giving_back: false,
             expires_ns: 0,
             held_at_ns: 0,
         }
@@ -158,7 +172,7 @@ impl Lease {
             let _ = self.steps.push((*step, StepState::Waiting { refusals: 0 }));
         }
         self.phase = Phase::Applying;
-        (self.settled, self.uncertain, self.held_at_ns) = (0, false, now_ns);
+        (self.settled, self.uncertain, self.giving_back, self.held_at_ns) = (0, false, false, now_ns);
         self.expires_ns = now_ns.saturating_add(plan.lease_ns);
         true
     }
@@ -170,13 +184,56 @@ impl Lease {
             Phase::Undoing => return false,
             Phase::Idle => {
                 self.steps.clear();
-                (self.settled, self.uncertain) = (0, false);
+                (self.settled, self.uncertain, self.giving_back) = (0, false, false);
                 self.expires_ns = now_ns.saturating_add(lease_ns);
             }
             Phase::Applying | Phase::Active => {}
         }
         self.phase = Phase::Applying;
         self.steps.push((step, StepState::Waiting { refusals: 0 })).is_ok()
+    }
+
+    /// Whether nothing is under way: there is no plan, or all of it holds.
+    #[must_use]
+    pub const fn is_steady(&self) -> bool {
+        matches!(self.phase, Phase::Idle | Phase::Active) && !self.giving_back
+    }
+
+    /// Begins to take one step back; the others stay. For a steady lease.
+    pub(super) fn give_back(&mut self, index: usize) {
+        if let Some((_, state)) = self.steps.get_mut(index).filter(|_| self.phase == Phase::Active) {
+            *state = StepState::Undo { refusals: 0 };
+            self.giving_back = true;
+        }
+    }
+
+    /// Drops a step that was left out, or whose task is gone.
+    pub(super) fn drop_step(&mut self, index: usize) {
+        if index < self.steps.len() && self.phase == Phase::Active {
+            self.steps.remove(index);
+            self.settled = self.settled.min(self.steps.len());
+            self.rest_if_empty();
+        }
+    }
+
+    /// Exchanges a step's action for another whose opposite is the same. For a
+    /// steady lease; a step that was left out stays so.
+    pub(super) fn exchange(&mut self, index: usize, action: Action) {
+        let Some((step, state)) = self.steps.get_mut(index) else { return };
+        if self.phase == Phase::Active && matches!(state, StepState::Held | StepState::Uncertain) {
+            step.action = action;
+            *state = StepState::Exchanged { refusals: 0 };
+            self.settled = self.settled.min(index);
+            self.phase = Phase::Applying;
+        }
+    }
+
+    fn rest_if_empty(&mut self) -> bool {
+        let empty = self.steps.is_empty();
+        if empty {
+            (self.phase, self.settled) = (Phase::Idle, 0);
+        }
+        empty
     }
 
     /// Lets it run until `expires_ns` at least.
@@ -188,12 +245,14 @@ impl Lease {
     pub fn undo(&mut self) {
         if matches!(self.phase, Phase::Applying | Phase::Active) {
             self.phase = Phase::Undoing;
+            self.giving_back = false;
             self.settled = self.steps.len();
         }
     }
 
     /// Does what is due: at most [`ACTIONS_PER_TICK`] starts and as many
-    /// readings again for those in flight.
+    /// readings again for those in flight. Single steps that are given back
+    /// come on top, no more of them than were asked for.
     pub fn tick<M: Actuator + Topology + Monitor>(
         &mut self,
         now_ns: u64,
@@ -204,10 +263,40 @@ impl Lease {
             tell(LeaseEvent::Expired);
             self.undo();
         }
+        if self.giving_back {
+            self.return_single_steps(now_ns, machine, &mut tell);
+        }
         match self.phase {
             Phase::Applying => self.apply(now_ns, machine, &mut tell),
             Phase::Undoing => self.take_back(now_ns, machine, &mut tell),
             Phase::Idle | Phase::Active => {}
+        }
+    }
+
+    /// Looks at every step, of which there are at most [`MAX_ACTIONS`].
+    fn return_single_steps<M: Actuator + Topology + Monitor>(
+        &mut self,
+        now_ns: u64,
+        machine: &mut M,
+        tell: &mut impl FnMut(LeaseEvent),
+    ) {
+        let (mut index, mut under_way) = (0, false);
+        while let Some((step, state)) = self.steps.get_mut(index) {
+            let returns = is_returning(state);
+            if returns {
+                retreat(step, state, now_ns, machine, tell);
+            }
+            if returns && matches!(state, StepState::Undone | StepState::Skipped) {
+                self.steps.remove(index);
+                self.settled -= usize::from(index < self.settled);
+            } else {
+                under_way |= returns;
+                index += 1;
+            }
+        }
+        self.giving_back = under_way;
+        if !under_way && self.rest_if_empty() {
+            tell(LeaseEvent::Undone);
         }
     }
 

@@ -15,11 +15,13 @@
 
 mod carry;
 mod confine;
+mod hold;
 mod lease;
 mod planner;
 mod recolour;
 
 pub use confine::confinement;
+pub use hold::{CHANGES_PER_TICK, Changes, Holding, TaskSet, reconcile};
 pub use lease::{ACTIONS_PER_TICK, Lease, LeaseEvent, Phase, StepState};
 pub use planner::{Planner, Rule, SLOTS_PER_TICK, TASKS_PER_TICK, WorkloadSet};
 pub use recolour::{Recolour, recolouring};

@@ -156,7 +156,12 @@ impl Job {
             window_ns: after.at_ns.saturating_sub(self.before.at_ns).max(1),
             second: after.since(&self.before),
             line: rig.line_stats(),
+            training_bursts: self.taught,
         };
+        if let Some(why) = run.line.idle_because {
+            let title = self.phase.title(&self.results.plan);
+            self.results.note(Reason::new(format_args!("{title}: does nothing: {why}")));
+        }
         self.note_ends(rig);
         if let Some(slot) = self.results.policies.get_mut(policy) {
             *slot = Some(run);

@@ -30,6 +30,9 @@ const CLEARING_NS: u64 = 10_000_000_000;
 /// Longest wait for the first-class workload to be prepared.
 const PREPARING_NS: u64 = 300_000_000_000;
 
+/// Most bursts that a policy may learn from before it is measured.
+const LESSONS_MAX: u32 = 128;
+
 /// Longest wait for a burst that an abandoned job has left under way.
 const ABANDONED_NS: u64 = 60_000_000_000;
 
@@ -56,6 +59,8 @@ pub struct Job {
     phase: Phase,
     stage: Stage,
     series: Series,
+    /// Bursts the policy has learnt from.
+    taught: u32,
     before: Snapshot,
     /// The last burst's number, in this job or an earlier one.
     number: u32,
@@ -73,6 +78,7 @@ enum Stage {
     Clearing { deadline_ns: u64 },
     Preparing { since_ns: u64 },
     Settling { until_ns: u64 },
+    Learning,
     Serving,
     Watching { until_ns: u64 },
 }
@@ -101,6 +107,7 @@ impl Job {
             phase: Phase::Over,
             stage: Stage::Begin,
             series: Series::NONE,
+            taught: 0,
             before: Snapshot::NONE,
             number: 0,
             overdue: None,
@@ -175,7 +182,11 @@ impl Job {
             Stage::Clearing { deadline_ns } => self.clear(rig, now_ns, deadline_ns),
             Stage::Preparing { since_ns } => self.prepare(rig, now_ns, since_ns),
             Stage::Settling { until_ns } if now_ns < until_ns => Ok(Step::Wait { until_ns }),
-            Stage::Settling { .. } => self.measure(rig),
+            Stage::Settling { .. } => {
+                self.taught = 0;
+                self.teach(rig)
+            }
+            Stage::Learning => self.learn(rig, now_ns),
             Stage::Serving => self.serve(rig, now_ns),
             Stage::Watching { until_ns } if now_ns < until_ns => Ok(Step::Wait { until_ns }),
             Stage::Watching { .. } => self.finish_phase(rig),
@@ -260,6 +271,36 @@ impl Job {
         }
     }
 
+    /// Lets the policy see the bursts it wants to see, one after the other.
+    fn teach(&mut self, rig: &mut dyn Rig) -> Result<Step, Reason> {
+        let compares = matches!(self.phase, Phase::Policy(_));
+        let learns = compares && self.phase.recipe(&self.results)?.has_company();
+        let Some(index) = (if learns { rig.wants_burst() } else { None }) else {
+            if self.taught > 0 {
+                rig.restart_account();
+            }
+            return self.measure(rig);
+        };
+        if self.taught >= LESSONS_MAX {
+            return Err(Reason::new(format_args!(
+                "the policy has not learnt enough from {LESSONS_MAX} bursts"
+            )));
+        }
+        self.series = Series::learning_from(&self.results, index % self.results.plan.bursts);
+        self.stage = Stage::Learning;
+        Ok(Step::Working)
+    }
+
+    fn learn(&mut self, rig: &mut dyn Rig, now_ns: u64) -> Result<Step, Reason> {
+        match self.series.step(rig, &self.results, &mut self.latencies, &mut self.number, now_ns)? {
+            Some(step) => Ok(step),
+            None => {
+                self.taught += 1;
+                self.teach(rig)
+            }
+        }
+    }
+
     fn measure(&mut self, rig: &mut dyn Rig) -> Result<Step, Reason> {
         let recipe = self.phase.recipe(&self.results)?;
         self.latencies.clear();
@@ -325,6 +366,10 @@ impl Job {
             return;
         }
         match self.stage {
+            Stage::Learning => {
+                let done = self.taught;
+                self.say(rig, format_args!("        {done} bursts to learn from done"));
+            }
             Stage::Serving => {
                 let (done, bursts) = self.series.progress();
                 self.say(rig, format_args!("        {done} of {bursts} bursts done"));

@@ -1,6 +1,7 @@
 //! Serving a series of bursts, one after the other.
 
 use umbra_console::format::Ns;
+use umbra_control::machine::Early;
 
 use super::{POLL_NS, Step};
 use crate::figures::misses_slo;
@@ -15,11 +16,16 @@ const PATIENCE_NS: u64 = 60_000_000_000;
 /// A burst may take so many times as long as it should.
 const PATIENCE: u64 = 50;
 
+/// Notice of a burst to learn from, at most: enough for what is held to change.
+const LEARNING_NOTICE_NS: u64 = 20_000_000;
+
 /// A series under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Series {
     bursts: u32,
     warm_up: u32,
+    /// Each burst is this one again: it is there to be learnt from.
+    learns_from: Option<u32>,
     mean_gap_ns: u64,
     late_ns: u64,
     done: u32,
@@ -41,11 +47,12 @@ impl Series {
     pub(super) const NONE: Self = Self {
         bursts: 0,
         warm_up: 0,
+        learns_from: None,
         mean_gap_ns: 0,
         late_ns: u64::MAX,
         done: 0,
         awaited: None,
-        slo: SloCount { missed_bursts: 0, late_requests: 0, requests_within: 0 },
+        slo: SloCount { missed_bursts: 0, late_requests: 0, requests_within: 0, early: Early::NONE },
         answered: 0,
         busy_ns: 0,
     };
@@ -66,6 +73,11 @@ impl Series {
     pub(super) fn at(results: &Results, bursts: u32, load_permille: u32) -> Self {
         let mean_gap_ns = plan::mean_gap_ns(results.service_ns.unwrap_or(0), load_permille);
         Self { bursts, mean_gap_ns, ..Self::NONE }
+    }
+
+    /// One burst of a step for a policy to learn from.
+    pub(super) fn learning_from(results: &Results, index: u32) -> Self {
+        Self { learns_from: Some(index), ..Self::at_load(results, 1) }
     }
 
     /// Bursts done, and all of them.
@@ -116,9 +128,11 @@ impl Series {
     ) -> Result<Step, Reason> {
         let plan = &results.plan;
         // The warm-up burst has the requests of the first that counts.
-        let index = self.done.saturating_sub(self.warm_up);
+        let index = self.learns_from.unwrap_or(self.done.saturating_sub(self.warm_up));
         let burst = plan.burst(index, number, self.mean_gap_ns, self.late_ns);
-        let release_ns = now_ns.saturating_add(plan.notice_ns);
+        let learns = self.learns_from.is_some();
+        let notice_ns = if learns { LEARNING_NOTICE_NS.min(plan.notice_ns) } else { plan.notice_ns };
+        let release_ns = now_ns.saturating_add(notice_ns);
         rig.schedule_burst(&burst, release_ns)?;
         let request_ns = self.mean_gap_ns.max(results.service_ns.unwrap_or(0));
         let patience_ns =
@@ -130,7 +144,7 @@ impl Series {
 
     fn count(&mut self, outcome: &BurstOutcome, requests: u32) -> Result<(), Reason> {
         self.done += 1;
-        let BurstOutcome { answered, late, released_ns, ended_ns } = *outcome;
+        let BurstOutcome { answered, late, released_ns, ended_ns, early } = *outcome;
         if answered != requests {
             let (burst, bursts) = (self.done, self.bursts);
             return Err(Reason::new(format_args!(
@@ -142,6 +156,7 @@ impl Series {
             self.busy_ns = self.busy_ns.saturating_add(ended_ns.saturating_sub(released_ns));
         }
         self.slo.late_requests += u64::from(late);
+        self.slo.early.add(&early);
         if misses_slo(late, answered) {
             self.slo.missed_bursts += 1;
         } else {

@@ -1,10 +1,10 @@
 use super::*;
-use crate::fake::{Fake, Fault, check_snapshot, plan, run};
+use crate::fake::{Fake, Fault, LESSONS, check_snapshot, plan, run};
 use crate::plan::BASELINE;
 use crate::results::SloCount;
 use std::format;
 use std::vec::Vec;
-use umbra_control::machine::Share;
+use umbra_control::machine::{Burst, Share};
 
 /// Numbers of the bursts of the standard plan: 5 to calibrate, 4 to profile,
 /// then 16 a step.
@@ -54,7 +54,10 @@ fn the_figures_are_those_of_the_machine() {
     // The fake's `static` shields the first-class core completely.
     let run = |policy: usize| results.policies[policy].expect("measured");
     assert_eq!(run(1).served.latencies, results.alone.expect("measured").latencies);
-    assert_eq!(run(1).served.slo, Some(SloCount { requests_within: 16 * 96, ..SloCount::default() }));
+    let early = run(1).served.slo.expect("known").early;
+    assert_eq!((early.late_within_100us, early.late_within_1ms), (0, 0));
+    let met = SloCount { requests_within: 16 * 96, early, ..SloCount::default() };
+    assert_eq!(run(1).served.slo, Some(met));
     let figures = |policy: usize| results.figures(&run(policy));
     assert_eq!(figures(1).multiples.p99_q16, Some(1 << 16));
     assert_eq!(figures(1).second_share_permille, Some(750));
@@ -352,4 +355,23 @@ fn steps_are_counted_to_the_last() {
     let steps = fake.lines.iter().filter(|line| line.starts_with('[')).enumerate();
     assert!(steps.clone().all(|(i, line)| line.starts_with(&format!("[{:2}/14] ", i + 1))));
     assert_eq!(steps.count(), 14);
+}
+
+#[test]
+fn a_policy_learns_before_it_is_measured_and_that_does_not_count() {
+    let mut plan = plan();
+    plan.policies.clear();
+    plan.policies.extend(["none", "oracle"]);
+    let (job, fake) = run(&plan, &[]);
+    assert_eq!(notes(&job), Vec::<&str>::new());
+    let runs: Vec<_> = job.results().policies.iter().flatten().collect();
+    assert_eq!(runs.iter().map(|run| run.training_bursts).collect::<Vec<_>>(), [0, LESSONS]);
+    assert!(runs.iter().all(|run| run.served.bursts == 16 && run.served.latencies.count == 16 * 96));
+    let first = usize::try_from(FIRST_OF_POLICY(1)).expect("few") - 1;
+    let (learnt, measured) = fake.bursts[first..].split_at(6);
+    let of_step = |burst: &Burst| measured.iter().position(|other| other.seed == burst.seed);
+    assert_eq!(learnt.iter().map(of_step).collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2].map(Some));
+    assert!(learnt.iter().all(|burst| burst.requests == 96));
+    assert_eq!((measured.len(), measured[0].requests), (16, 96));
+    assert_eq!(runs[0].served.latencies, runs[1].served.latencies, "the fake's oracle does nothing");
 }

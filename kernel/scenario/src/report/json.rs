@@ -7,7 +7,7 @@ use umbra_console::json::{Object, object};
 use super::milli;
 use crate::figures::Multiples;
 use crate::results::{Latencies, PolicyRun, Results, Served, Throughput};
-use crate::rig::{Actions, Lead, LineStats, ShadowCost};
+use crate::rig::{Actions, Lead, LineStats, Reaction, ShadowCost};
 
 pub(super) fn write(results: &Results, sink: &mut dyn Write) -> Result {
     object(sink, |o| {
@@ -61,7 +61,12 @@ fn served(results: &Results, served: Option<&Served>, o: &mut Object<'_>) -> Res
     let slo = served.and_then(|served| served.slo);
     o.known("bursts", served.map(|served| served.bursts))?;
     o.known("missed_bursts", slo.map(|slo| slo.missed_bursts))?;
-    o.known("late_requests", slo.map(|slo| slo.late_requests))
+    o.known("late_requests", slo.map(|slo| slo.late_requests))?;
+    o.known("violations", slo.map(|slo| slo.late_requests))?;
+    o.known("violations_first_100us", slo.map(|slo| slo.early.late_within_100us))?;
+    o.known("violations_first_1ms", slo.map(|slo| slo.early.late_within_1ms))?;
+    o.known("requests_first_100us", slo.map(|slo| slo.early.within_100us))?;
+    o.known("requests_first_1ms", slo.map(|slo| slo.early.within_1ms))
 }
 
 fn loads(results: &Results, o: &mut Object<'_>) -> Result {
@@ -159,6 +164,8 @@ fn policy(results: &Results, run: &PolicyRun, o: &mut Object<'_>) -> Result {
             })
         })
     })?;
+    o.known("controller_permille", figures.controller_permille)?;
+    o.number("training_bursts", run.training_bursts)?;
     o.number("predictions", figures.predictions.made)?;
     o.number("predictions_judged", figures.predictions.judged)?;
     o.number("predictions_right", figures.predictions.right)?;
@@ -178,6 +185,14 @@ fn line(stats: &LineStats, o: &mut Object<'_>) -> Result {
             o.known("lead_worst_ns", None::<u64>)?;
         }
     }
+    reaction(stats.reaction, o)?;
+    let period = stats.period;
+    o.known("period_ns", period.map(|period| period.ours_ns))?;
+    o.known("period_paper_ns", period.and_then(|period| period.paper_ns))?;
+    match stats.idle_because {
+        Some(why) => o.text("idle_because", why)?,
+        None => o.known("idle_because", None::<u64>)?,
+    }
     let ShadowCost { shadow_cycles, mirrored_cycles, shadow_instructions, mirrored_instructions } =
         stats.shadow;
     o.number("shadow_cycles", shadow_cycles)?;
@@ -195,4 +210,17 @@ fn line(stats: &LineStats, o: &mut Object<'_>) -> Result {
         o.number("unconfine", unconfine)?;
         o.number("refused", refused)
     })
+}
+
+fn reaction(reaction: Option<Reaction>, o: &mut Object<'_>) -> Result {
+    let Some(Reaction { count, mean_ns, worst_ns }) = reaction else {
+        o.number("reactions", 0u32)?;
+        o.known("reaction_us", None::<u64>)?;
+        o.known("reaction_mean_ns", None::<u64>)?;
+        return o.known("reaction_worst_ns", None::<u64>);
+    };
+    o.number("reactions", count)?;
+    o.signed("reaction_us", mean_ns / 1000)?;
+    o.signed("reaction_mean_ns", mean_ns)?;
+    o.signed("reaction_worst_ns", worst_ns)
 }

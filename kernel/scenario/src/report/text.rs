@@ -4,6 +4,8 @@ use core::fmt::{self, Display, Formatter, Write};
 
 use umbra_console::format::{Known, Ns, Permille};
 use umbra_console::{Column, Table};
+use umbra_control::machine::Early;
+use umbra_control::policy::Period;
 
 use super::{Multiple, SignedNs};
 use crate::figures::Multiples;
@@ -26,6 +28,17 @@ const POLICY_COLUMNS: [Column; 14] = [
     Column::right("RIGHT", 0),
     Column::right("ACTIONS", 0),
 ];
+const CONTROL_COLUMNS: [Column; 9] = [
+    Column::left("POLICY", 0),
+    Column::right("LATE/FIRST-100us", 0),
+    Column::right("LATE/FIRST-1ms", 0),
+    Column::right("LATE/ALL", 0),
+    Column::right("REACTION", 0),
+    Column::right("WORST", 0),
+    Column::right("CONTROL", 0),
+    Column::right("PERIOD", 0),
+    Column::right("PAPER'S", 0),
+];
 const PAIR_COLUMNS: [Column; 7] = [
     Column::left("BESIDE", 0),
     Column::right("P50", 0),
@@ -39,6 +52,7 @@ const PAIR_COLUMNS: [Column; 7] = [
 pub(super) fn write(results: &Results, sink: &mut dyn Write) -> fmt::Result {
     heading(results, sink)?;
     policies(results, sink)?;
+    control(results, sink)?;
     if results.plan.pairs && !results.plan.second_class.is_empty() {
         pairs(results, sink)?;
     }
@@ -144,6 +158,58 @@ fn policy_row(
     ])
 }
 
+/// How soon each policy acts, and what deciding costs.
+fn control(results: &Results, sink: &mut dyn Write) -> fmt::Result {
+    let mut table = Table::new(CONTROL_COLUMNS);
+    for (name, run) in rows(results) {
+        control_row(results, name, run, |cells| {
+            table.measure(cells);
+            Ok(())
+        })?;
+    }
+    table.heading(sink)?;
+    for (name, run) in rows(results) {
+        control_row(results, name, run, |cells| table.row(sink, cells))?;
+    }
+    writeln!(sink)
+}
+
+/// Nothing for a policy that was not measured: the table above says so.
+fn control_row(
+    results: &Results,
+    name: &str,
+    run: Option<&PolicyRun>,
+    take: impl FnOnce([&dyn Display; 9]) -> fmt::Result,
+) -> fmt::Result {
+    let Some(run) = run else { return Ok(()) };
+    let (slo, line) = (run.served.slo, &run.line);
+    let late = |of: fn(&Early) -> (u32, u32)| {
+        Known(slo.as_ref().map(|slo| {
+            let (late, all) = of(&slo.early);
+            Of(u64::from(late), u64::from(all))
+        }))
+    };
+    let all = Known(slo.map(|slo| Of(slo.late_requests, run.served.latencies.count)));
+    let cost = Known(results.figures(run).controller_permille.map(Permille));
+    let ours = Known(line.period.map(|period| Ns(period.ours_ns)));
+    let paper: &dyn Display = match line.period {
+        Some(Period { paper_ns: Some(paper_ns), .. }) => &Ns(paper_ns),
+        Some(Period { paper_ns: None, .. }) => &"no pause",
+        None => &"-",
+    };
+    take([
+        &name,
+        &late(|early| (early.late_within_100us, early.within_100us)),
+        &late(|early| (early.late_within_1ms, early.within_1ms)),
+        &all,
+        &Known(line.reaction.map(|reaction| SignedNs(reaction.mean_ns))),
+        &Known(line.reaction.map(|reaction| SignedNs(reaction.worst_ns))),
+        &cost,
+        &ours,
+        paper,
+    ])
+}
+
 fn pairs(results: &Results, sink: &mut dyn Write) -> fmt::Result {
     let mut table = Table::new(PAIR_COLUMNS);
     for (second, name) in results.plan.second_class.iter().enumerate() {
@@ -202,6 +268,10 @@ fn accounts(results: &Results, sink: &mut dyn Write) -> fmt::Result {
     for (name, run) in rows(results) {
         let Some(run) = run else { continue };
         let (figures, actions) = (results.figures(run), run.line.actions);
+        if run.training_bursts > 0 {
+            writeln!(sink, "{name} learnt from {} bursts before it was measured", run.training_bursts)?;
+            any = true;
+        }
         if figures.predictions.made > 0 {
             write!(sink, "{name} foretold interference:")?;
             let told = results.plan.second_class.iter().zip(&run.line.predictions);
@@ -244,6 +314,11 @@ fn definitions(results: &Results, sink: &mut dyn Write) -> fmt::Result {
     writeln!(
         sink,
         "LEAD: quarantine in force to release. SHADOW: its cost / what it mirrors. RIGHT: predictions the pairs bear out."
+    )?;
+    writeln!(
+        sink,
+        "LATE: requests above that bound, of those that arrived so soon after a release. REACTION: harm seen to action in\n\
+         force, during bursts. CONTROL: time in control ticks, of one core. PERIOD: of decisions, and the paper's."
     )?;
     if plan.emulated {
         writeln!(

@@ -4,7 +4,7 @@
 use core::hint::black_box;
 
 use umbra_control::machine::{Monitor, TaskId};
-use umbra_hw::rdt::{Confinement, Part, Resource, Session};
+use umbra_hw::rdt::{Confinement, Limit, Part, Resource, Session};
 use umbra_x86_64::cpu;
 
 use super::bench::{figure, switch_there_and_back};
@@ -65,9 +65,13 @@ fn masks(ruler: &Ruler, figure: &impl Fn(&str, u64)) -> Result<(), Reason> {
     figure("mask_change", two / 2);
     session.undo(&mut MsrBus).map_err(|refusal| reason(format_args!("{refusal}")))?;
     let mut confinement = Confinement::new(rdt, CLASS);
+    let limit = rdt.mba.map(|_| Limit::Throttle(50));
     let mut outcome = Ok(());
     let both = ruler.least(&mut || {
-        outcome = confinement.set(&mut MsrBus, 2, 50).and_then(|()| confinement.lift(&mut MsrBus));
+        outcome = [(Some(2), limit), (None, None)].into_iter().try_for_each(|(ways, limit)| {
+            confinement.set_ways(&mut MsrBus, ways)?;
+            confinement.set_limit(&mut MsrBus, limit)
+        });
     });
     outcome.map_err(|refusal| reason(format_args!("{refusal}")))?;
     figure("confine_and_give_back", both);

@@ -6,48 +6,55 @@ use umbra_console::NameKind;
 use umbra_console::reply::Unknown;
 use umbra_control::fixed::permille;
 use umbra_control::line::{MAX_WORKLOADS, Spread, Stats, Verdict};
-use umbra_control::machine::WorkloadId;
+use umbra_control::machine::{Topology, WorkloadId};
 use umbra_control::policy::{MAX_PAIRS, Policy};
 
 use super::names::KernelNames;
 use super::page::{Field, Page, Value, name, number};
 use super::reply::Reply;
 use crate::control::with_line;
+use crate::schedule::TICK_NS;
 use crate::{control, time, workloads};
 
 struct Choice {
     policy: Policy,
     in_force: bool,
+    /// What it does, or why it does nothing here.
+    does: &'static str,
 }
 
-/// What a policy does, one line.
-const fn summary(policy: Policy) -> &'static str {
-    match policy {
-        Policy::None => "nothing is done",
-        Policy::Static => "the first-class core is its own all the time",
-        Policy::Patent => "run together, detect, stop the second-class workload, remember the pair",
-        Policy::Concept => "shadow, predict, quarantine before the burst, give back after it",
-    }
-}
+const CHOICE_FIELDS: [Field; 5] = [
+    name("name", "POLICY"),
+    name("in_force", "IN FORCE"),
+    number("period_ns", "PERIOD"),
+    number("period_paper_ns", "PAPER'S"),
+    name("summary", "WHAT IT DOES"),
+];
 
 /// `policy [show]`.
 #[inline(never)]
 pub(super) fn show(reply: Reply) {
-    let copy = with_line(|line, _| {
+    let copy = with_line(|line, machine| {
         let pairs: Vec<(WorkloadId, WorkloadId), MAX_PAIRS> = line.ledger().iter().collect();
-        (line.policy(), line.config().threshold_q16, line.horizon_ns(), pairs)
+        (line.policy(), line.config().threshold_q16, line.horizon_ns(), machine.shares(), pairs)
     });
-    let Some((current, threshold_q16, horizon_ns, pairs)) = copy else {
+    let Some((current, threshold_q16, horizon_ns, shares, pairs)) = copy else {
         return reply.fail(&"the line is not there");
     };
-    let choices = Policy::ALL.map(|policy| Choice { policy, in_force: policy == current });
+    let choices = Policy::ALL.map(|policy| {
+        let does = policy.is_idle_because(shares).unwrap_or(policy.summary());
+        Choice { policy, in_force: policy == current, does }
+    });
     reply.show(|page| {
-        let fields = [name("name", "POLICY"), name("in_force", "IN FORCE"), name("summary", "WHAT IT DOES")];
-        page.table("policies", fields, &choices, |choice| {
+        page.table("policies", CHOICE_FIELDS, &choices, |choice| {
+            let period = choice.policy.period(TICK_NS);
+            let paper_ns = period.and_then(|period| period.paper_ns);
             [
                 Value::Text(choice.policy.name()),
                 Value::Flag(choice.in_force),
-                Value::Text(summary(choice.policy)),
+                period.map_or(Value::Unknown, |period| Value::Ns(period.ours_ns)),
+                paper_ns.map_or(Value::Unknown, Value::Ns),
+                Value::Text(choice.does),
             ]
         })?;
         page.facts(&[
@@ -68,8 +75,14 @@ pub(super) fn set(reply: Reply, name: &str) {
     let Some(policy) = Policy::named(name) else {
         return reply.fail(&Unknown::new("policy", name, NameKind::Policy, &KernelNames));
     };
-    with_line(|line, _| line.set_policy(policy, time::now_ns()));
-    reply.done(format_args!("policy {name}: {}", summary(policy)));
+    let shares = with_line(|line, machine| {
+        line.set_policy(policy, time::now_ns());
+        machine.shares()
+    });
+    match shares.and_then(|shares| policy.is_idle_because(shares)) {
+        Some(why) => reply.done(format_args!("policy {name}: does nothing: {why}")),
+        None => reply.done(format_args!("policy {name}: {}", policy.summary())),
+    }
 }
 
 fn workload_name(id: WorkloadId) -> &'static str {
@@ -125,6 +138,8 @@ fn bursts(page: &mut Page<'_, '_>, stats: &Stats) -> core::fmt::Result {
         ("  though none was foreseen", "missed", n(stats.missed)),
         ("lead time, mean", "lead_mean_ns", mean(&stats.lead_ns)),
         ("lead time, worst", "lead_worst_ns", end(&stats.lead_ns, stats.lead_ns.least)),
+        ("reaction to harm, mean", "reaction_mean_ns", mean(&stats.reaction_ns)),
+        ("reaction to harm, worst", "reaction_worst_ns", end(&stats.reaction_ns, stats.reaction_ns.most)),
         ("release delay, mean", "release_delay_mean_ns", mean(&stats.release_delay_ns)),
         (
             "release delay, worst",

@@ -200,6 +200,7 @@ const fn in_words(state: StepState) -> &'static str {
         StepState::Waiting { .. } => "waiting",
         StepState::Asked { .. } => "asked",
         StepState::Held => "holds",
+        StepState::Exchanged { .. } => "being changed",
         StepState::Uncertain => "uncertain",
         StepState::Skipped => "left out",
         StepState::Undo { .. } | StepState::UndoAsked { .. } => "being undone",

@@ -1,6 +1,6 @@
 //! Time passing.
 
-use super::{Action, CoreId, Roles, Sim, TaskState, count};
+use super::{Action, CoreId, Count, Roles, Sim, TaskState, count};
 
 /// Time passes in steps of at most this many nanoseconds.
 const QUANTUM_NS: u64 = 20_000;
@@ -24,6 +24,7 @@ impl Sim {
 
     fn quantum(&mut self, ns: u64) {
         let slowdown = self.slowdown_permille();
+        let (counts_misses, llc_bytes) = (self.counts_misses, self.llc_bytes);
         let serving = self.is_serving();
         let shadowing = self.shadow.ends_ns.max(self.echo.ends_ns) > self.now_ns;
         for index in 0..self.cores.len() {
@@ -40,6 +41,11 @@ impl Sim {
             let here = |state, on| state == TaskState::Runnable && on == core;
             for task in self.tasks.iter_mut().flatten().filter(|task| here(task.state, task.core)) {
                 count(&mut task.counts, &task.nature, share_ns);
+                if counts_misses {
+                    let lines = (task.counts.read_bytes + task.counts.written_bytes) / 64;
+                    let part = (task.nature.working_set_bytes * ONE / llc_bytes).min(ONE);
+                    task.counts.llc_misses = Count::Counted(lines * part / ONE);
+                }
                 task.counts.units = task.counts.cycles / 100_000;
             }
             if serves {
@@ -61,14 +67,18 @@ impl Sim {
     /// What the second-class tasks slow the server down by.
     fn slowdown_permille(&self) -> u64 {
         let (mut cache, mut traffic) = (0, 0);
+        let (ways, percent) = match (self.confined, self.shares.ways) {
+            (Some(share), all) if all > 0 => (ONE * u64::from(share.ways) / u64::from(all), share.percent),
+            _ => (ONE, 100),
+        };
         for task in self.tasks.iter().flatten().filter(|task| task.state == TaskState::Runnable) {
             let share = ONE / self.runnable_on(task.core).max(1);
             let part = (task.nature.working_set_bytes * ONE / self.llc_bytes).min(ONE);
             let moved = (task.nature.read_per_us + task.nature.write_per_us) * 1_000_000;
-            cache += part * share / ONE;
-            traffic += moved * part / self.bandwidth * share / ONE;
+            cache += part.min(ways) * share / ONE;
+            traffic += moved * part / self.bandwidth * share / ONE * u64::from(percent) / 100;
         }
-        let contested = if self.apart.is_some_and(|apart| apart.first_moves) { 0 } else { cache.min(ONE) };
+        let contested = if self.apart.is_some_and(|apart| apart.first_moves) { 0 } else { cache.min(ways) };
         ONE + 2 * contested + traffic
     }
 
@@ -90,7 +100,13 @@ impl Sim {
         progress.counts.cycles = cycles;
         progress.counts.units += 1;
         progress.answered += 1;
-        progress.late += u32::from(latency_ns > running.burst.late_ns);
+        let late = latency_ns > running.burst.late_ns;
+        if late && progress.late == 0 {
+            progress.first_late_ns = now_ns + wall_ns;
+        }
+        progress.late += u32::from(late);
+        progress.close.answer(latency_ns, running.burst.late_ns);
+        progress.early.answer(now_ns + wall_ns - latency_ns - progress.released_ns, late);
         progress.done = running.requests.is_empty();
         progress.ended_ns = now_ns + wall_ns;
         self.last_burst = *progress;
@@ -125,7 +141,8 @@ impl Sim {
                 }
             }
             Action::Share(core) => self.cores[usize::from(core.0)].roles.0 |= Roles::SECOND_CLASS.0,
-            Action::Confine(_) | Action::Unconfine => {}
+            Action::Confine(share) => self.confined = Some(share),
+            Action::Unconfine => self.confined = None,
             Action::Recolour(apart) => self.apart = Some(apart),
             Action::Uncolour => self.apart = None,
         }

@@ -3,7 +3,7 @@
 use super::{Request, Sim, SimAside, SimBurst, count};
 use umbra_control::machine::{
     Action, Actuator, Apart, AsideProgress, Burst, BurstProgress, Colouring, CoreId, CoreSet, Count, Counts,
-    Monitor, Refusal, Roles, Stage, TaskId, TaskState, TaskView, Topology,
+    Monitor, Refusal, Roles, Shares, Stage, TaskId, TaskState, TaskView, Topology,
 };
 use umbra_control::shadow::{Shadow, ShadowPlan};
 use workload_api::{Meter, Random, Workload};
@@ -41,6 +41,10 @@ impl Topology for Sim {
         Some(TaskView { id, workload: task.workload, state: task.state, core: task.core })
     }
 
+    fn shares(&self) -> Shares {
+        self.shares
+    }
+
     fn tsc_hz(&self) -> u64 {
         1_000_000_000
     }
@@ -76,7 +80,7 @@ impl Sim {
                 let others = self.cores().iter().filter(|other| *other != core && second_class(*other));
                 (others.count() == 0).then_some(Refusal::LastCore)
             }
-            Action::Confine(_) => Some(Refusal::Absent),
+            Action::Confine(_) if self.shares == Shares::default() => Some(Refusal::Absent),
             Action::Recolour(_) if self.colouring.shared == 0 => Some(Refusal::Absent),
             _ => None,
         }
@@ -151,9 +155,8 @@ impl Actuator for Sim {
             Action::Migrate { task, to } => self.task(task).is_some_and(|task| task.core == to),
             Action::Dedicate(core) => !self.roles(core).has(Roles::SECOND_CLASS),
             Action::Share(core) => self.roles(core).has(Roles::SECOND_CLASS),
-            // It divides nothing.
-            Action::Confine(_) => false,
-            Action::Unconfine => true,
+            Action::Confine(share) => self.confined == Some(share),
+            Action::Unconfine => self.confined.is_none(),
             Action::Recolour(apart) => self.apart == Some(apart),
             Action::Uncolour => self.apart.is_none(),
         }

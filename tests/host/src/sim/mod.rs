@@ -14,8 +14,8 @@ mod machine;
 
 use std::collections::VecDeque;
 use umbra_control::machine::{
-    Action, Apart, AsideProgress, Burst, BurstProgress, Colouring, CoreId, Count, Counts, Roles, TaskId,
-    TaskState, WorkloadId,
+    Action, Apart, AsideProgress, Burst, BurstProgress, Colouring, CoreId, Count, Counts, Roles, Share,
+    Shares, TaskId, TaskState, WorkloadId,
 };
 use umbra_control::shadow::ShadowPlan;
 
@@ -113,6 +113,11 @@ pub struct Sim {
     shadow: SimAside,
     echo: SimAside,
     bursts: u32,
+    /// What of cache and bandwidth can be divided; nothing at first.
+    pub shares: Shares,
+    /// Whether the misses of tasks are counted; not at first.
+    pub counts_misses: bool,
+    confined: Option<Share>,
     /// Bytes of last-level cache.
     pub llc_bytes: u64,
     /// Bytes per second to memory.
@@ -150,6 +155,9 @@ impl Sim {
             shadow: SimAside::default(),
             echo: SimAside::default(),
             bursts: 0,
+            shares: Shares::default(),
+            counts_misses: false,
+            confined: None,
             llc_bytes: 16 << 20,
             bandwidth: 10_000_000_000,
             latencies_ns: Vec::new(),
@@ -203,6 +211,12 @@ impl Sim {
     pub fn placement(&self) -> Vec<Option<(u32, TaskState, CoreId)>> {
         let place = |task: &SimTask| (task.generation, task.state, task.core);
         self.tasks.iter().map(|task| task.as_ref().map(place)).collect()
+    }
+
+    /// What second-class tasks are confined to, if they are.
+    #[must_use]
+    pub const fn confined(&self) -> Option<Share> {
+        self.confined
     }
 
     /// Whether the first-class core also takes second-class tasks.

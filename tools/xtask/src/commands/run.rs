@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
+use umbra_control::policy::Policy;
 
 use crate::image::{Builder, Configuration, configuration::Mode};
 use crate::qemu::firmware_text::FirmwareText;
@@ -52,6 +53,10 @@ pub(crate) struct Arguments {
     /// write it to this file for ui.perfetto.dev or chrome://tracing
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Policies to compare, in this order, with commas between, or `all`;
+    /// `policy` on the console lists them
+    #[arg(long, value_name = "NAMES", value_parser = policies)]
+    policies: Option<String>,
     /// Seed of everything random
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -126,11 +131,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn configuration(arguments: &Arguments, scenario: Scenario) -> Configuration {
     let trace = arguments.trace.as_ref().map(|_| ("trace", "yes".to_owned()));
+    let policies = arguments.policies.clone().map(|names| ("policies", names));
     Configuration {
         exit: arguments.exit,
         seed: arguments.seed,
         scenario: Some(scenario.name().to_owned()),
-        more: trace.into_iter().collect(),
+        more: trace.into_iter().chain(policies).collect(),
         ..Configuration::new(Mode::Main)
     }
 }
@@ -192,6 +198,23 @@ fn judge(outcome: Outcome, exit: bool, report: &Report) -> Result<()> {
     }
 }
 
+/// The names, each that of a policy and given once.
+fn policies(text: &str) -> Result<String, String> {
+    let all = Policy::ALL.map(Policy::name);
+    if text == "all" {
+        return Ok(all.join(","));
+    }
+    let names: Vec<&str> = text.split(',').map(str::trim).collect();
+    if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
+        return Err(format!("no policy is called `{unknown}`, expected some of {}, or all", all.join(",")));
+    }
+    let again = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name));
+    match again {
+        Some((_, name)) => Err(format!("`{name}` is given twice")),
+        None => Ok(names.join(",")),
+    }
+}
+
 fn memory(text: &str) -> Result<String, String> {
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).unwrap_or_default();
     let valid = matches!(unit, "M" | "G") && number.parse::<u32>().is_ok_and(|number| number > 0);
@@ -215,6 +238,17 @@ mod tests {
         assert_eq!(memory("512M"), Ok("512M".to_owned()));
         for bad in ["", "G", "1", "0G", "1T", "-1G", "1Gé"] {
             assert!(memory(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn policies_are_those_that_the_kernel_has() {
+        assert_eq!(policies("none, heracles"), Ok("none,heracles".to_owned()));
+        let all = policies("all").expect("a list");
+        assert!(all.starts_with("none,static,patent,perfiso,") && all.ends_with(",oracle,concept"), "{all}");
+        assert_eq!(policies(&all), Ok(all.clone()));
+        for (bad, why) in [("none,umbrella", "`umbrella`"), ("", "``"), ("none,none", "given twice")] {
+            assert!(policies(bad).expect_err(bad).contains(why), "{bad}");
         }
     }
 
