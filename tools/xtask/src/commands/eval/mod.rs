@@ -87,7 +87,7 @@ const QUICK_POLICIES: [&str; 4] = ["none", "static", "reactive", "concept"];
 /// Bursts and requests of a quick step: enough for a p99, not for a p99.9.
 const QUICK_SIZE: [(&str, &str); 2] = [("bursts", "4"), ("requests", "64")];
 /// The same for the knee, whose bursts are long.
-const QUICK_KNEE: [(&str, &str); 2] = [("bursts", "1"), ("requests", "256")];
+const QUICK_KNEE: [(&str, &str); 2] = [("bursts", "1"), ("requests", "512")];
 /// Most cores that second-class tasks are given by the mix of one antagonist.
 const MOST_CORES: usize = 7;
 
