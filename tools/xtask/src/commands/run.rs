@@ -30,9 +30,10 @@ pub(crate) struct Arguments {
     /// Write the main job's figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Number of virtual CPUs
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=255))]
-    smp: u32,
+    /// Number of virtual CPUs [default: 4, or what a machine that is named has
+    /// if that is less]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=255))]
+    smp: Option<u32>,
     /// Memory of the machine, as 512M or 1G
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
     memory: String,
@@ -86,12 +87,13 @@ impl Scenario {
 /// Runs the main job.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let toolchain = setup::prepare(setup::Needs { emulator: true, lints: false })?;
-    let mut trace =
-        arguments.trace.as_ref().map(|file| Trace::to(file, &workspace::target("model-trace.json")));
+    let model_trace = workspace::target("model-trace.json");
+    let mut trace = arguments.trace.as_ref().map(|file| Trace::to(file, &model_trace)).transpose()?;
     let outputs = Outputs { report: None, trace: trace.as_ref().map(|trace| trace.model_file().to_owned()) };
+    let cpus = arguments.smp.unwrap_or_else(|| choice::usual_cpus(arguments.machine.as_deref()));
     let wish = Wish {
         machine: arguments.machine.as_deref(),
-        cpus: arguments.smp,
+        cpus,
         memory_mib: mebibytes(&arguments.memory),
         own_qemu: std::env::var_os("QEMU").is_some(),
     };
@@ -101,7 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         None => Scenario::Standard,
     });
     let images = Builder::new(&toolchain)?.images("main", &configuration(arguments, scenario))?;
-    let mut machine = Machine::new(&images, arguments.firmware, arguments.smp)?;
+    let mut machine = Machine::new(&images, arguments.firmware, cpus)?;
     machine.memory.clone_from(&arguments.memory);
     machine.extra.clone_from(&arguments.qemu);
     machine.model = model;

@@ -25,10 +25,14 @@ pub(crate) struct Trace {
 
 impl Trace {
     /// Goes to `file` in the end; the model writes to `model_file` until then.
-    pub(crate) fn to(file: &Path, model_file: &Path) -> Self {
+    ///
+    /// # Errors
+    /// If the file cannot be written, which is better known before the run.
+    pub(crate) fn to(file: &Path, model_file: &Path) -> Result<Self> {
+        std::fs::write(file, "").with_context(|| format!("cannot write {}", file.display()))?;
         // One of an earlier run must not be taken for this one's.
         let _ = std::fs::remove_file(model_file);
-        Self { file: file.to_owned(), model_file: model_file.to_owned(), records: Vec::new() }
+        Ok(Self { file: file.to_owned(), model_file: model_file.to_owned(), records: Vec::new() })
     }
 
     /// Where the model writes.
@@ -126,11 +130,18 @@ mod tests {
 
     #[test]
     fn a_new_dump_takes_the_place_of_the_last() {
-        let mut trace = Trace::to(Path::new("/nonexistent/a"), Path::new("/nonexistent/b"));
+        let mut trace = Trace { file: "a".into(), model_file: "b".into(), records: Vec::new() };
         let clock = json!({"record": "trace", "kind": "clock"});
         let event = json!({"record": "trace", "kind": "event"});
         trace.take(&[clock.clone(), event.clone(), json!({"record": "report"}), clock, event]);
         assert_eq!(trace.records.len(), 2);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_known_at_once() {
+        let error =
+            Trace::to(Path::new("/nonexistent/a"), Path::new("/nonexistent/b")).expect_err("no folder");
+        assert_eq!(error.to_string(), "cannot write /nonexistent/a");
     }
 
     #[test]

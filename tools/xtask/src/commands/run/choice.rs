@@ -35,6 +35,13 @@ enum Choice<'a> {
     Plain(Option<String>),
 }
 
+/// Virtual CPUs when no number is asked for: four, if the machine has them.
+pub(super) fn usual_cpus(machine: Option<&str>) -> u32 {
+    const CPUS: u32 = 4;
+    let threads = machine.and_then(|machine| umbra_qemu::threads_of(machine).ok());
+    threads.and_then(|threads| u32::try_from(threads).ok()).map_or(CPUS, |threads| threads.min(CPUS))
+}
+
 /// The model to run on, or none.
 ///
 /// # Errors
@@ -96,6 +103,11 @@ mod tests {
         let many = Wish { cpus: 5, ..wish(None) };
         let reason = "5 virtual CPUs are more than the 4 of xeon4".to_owned();
         assert_eq!(decided(many), Choice::Plain(Some(reason)));
+    }
+
+    #[test]
+    fn a_small_machine_has_all_its_processors_in_use() {
+        assert_eq!([None, Some("tiny"), Some("epyc8"), Some("none")].map(usual_cpus), [4, 2, 4, 4]);
     }
 
     #[test]
