@@ -101,8 +101,17 @@ fn shadow_cost_prefers_instructions() {
 
 #[test]
 fn actions_of_every_kind_count_but_not_refusals() {
-    let actions = Actions { pause: 1, resume: 2, migrate: 4, dedicate: 8, share: 16, refused: 32 };
-    assert_eq!(total(&actions), 31);
+    let actions = Actions {
+        pause: 1,
+        resume: 2,
+        migrate: 4,
+        dedicate: 8,
+        share: 16,
+        confine: 32,
+        unconfine: 64,
+        refused: 128,
+    };
+    assert_eq!(total(&actions), 127);
 }
 
 #[test]
