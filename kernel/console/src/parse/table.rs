@@ -136,7 +136,7 @@ pub static SPECS: [Spec; 37] = [
         ..plain("cat", Group::Hardware)
     },
     Spec {
-        summary: "memory bandwidth of each class, and holding second-class tasks to some",
+        summary: "memory bandwidth of classes; hold second-class tasks to MBps",
         example: "mba set 1=4000MBps",
         positionals: &[optional(Kind::Word(&BandwidthVerb::NAMES)), SETTINGS],
         flags: &[flag("-c", CLASS)],

@@ -1,5 +1,9 @@
 /// Rounds in which a setting that turned out to be too much is not tried again.
 const BLOCKED_ROUNDS: u16 = 64;
+/// Whoever moves less than 1/8 of the target is hardly held back by the setting:
+/// room is then taken only every so many rounds.
+const QUIET_SHIFT: u32 = 3;
+const QUIET_ROUNDS: u16 = 8;
 /// What may be measured above the target before anything is done: 1/32 of it.
 const SLACK_SHIFT: u32 = 5;
 
@@ -21,7 +25,8 @@ pub enum Verdict {
 /// time, and only if a step's share of what is measured still fits (resctrl's
 /// `mba_sc` does the same once a second); a step that went over is taken back
 /// exactly and not tried again for a while, so that a target between two
-/// settings does not make it flap.
+/// settings does not make it flap. Whoever idles gets room slowly, so that the
+/// setting still means something when work begins again.
 #[derive(Clone, Debug)]
 pub struct Steering {
     target: u64,
@@ -30,6 +35,7 @@ pub struct Steering {
     /// The last change was a step up.
     stepped_up: bool,
     blocked_rounds: u16,
+    quiet_rounds: u16,
 }
 
 impl Steering {
@@ -37,7 +43,8 @@ impl Steering {
     #[must_use]
     pub fn new(target: u64, setting: u32, most: u32) -> Self {
         let most = most.max(1);
-        Self { target, setting: setting.clamp(1, most), most, stepped_up: false, blocked_rounds: 0 }
+        let setting = setting.clamp(1, most);
+        Self { target, setting, most, stepped_up: false, blocked_rounds: 0, quiet_rounds: 0 }
     }
 
     /// The setting now.
@@ -66,6 +73,12 @@ impl Steering {
                 self.setting = self.in_proportion(measured);
             }
             return Verdict::Tighten(self.setting);
+        }
+        if measured < self.target >> QUIET_SHIFT {
+            self.quiet_rounds = (self.quiet_rounds + 1) % QUIET_ROUNDS;
+            if self.quiet_rounds != 0 {
+                return Verdict::Keep;
+            }
         }
         let step = measured / u64::from(self.setting);
         let fits = measured.saturating_add(step) <= self.target;
@@ -122,7 +135,9 @@ mod tests {
     #[test]
     fn what_demands_little_is_let_go_and_caught_again() {
         let mut steering = Steering::new(4_000, 4, 10);
-        run(&mut steering, 10, |_| 100);
+        run(&mut steering, 16, |_| 100);
+        assert_eq!(steering.setting(), 6);
+        run(&mut steering, 40, |_| 100);
         assert_eq!(steering.setting(), 10);
         run(&mut steering, 2, |setting| 1_000 * u64::from(setting));
         assert_eq!(steering.setting(), 4);
@@ -160,7 +175,7 @@ mod tests {
         ) {
             let machine = |setting: u32| -> u64 { steps.iter().take(setting as usize).sum() };
             let mut steering = Steering::new(target, first, most);
-            run(&mut steering, 700, machine);
+            run(&mut steering, 3_000, machine);
             let over = (0..64).filter(|_| {
                 let measured = machine(steering.setting());
                 let over = measured > target + target / 32 && steering.setting() > 1;

@@ -287,11 +287,15 @@ fn accounts(results: &Results, sink: &mut dyn Write) -> fmt::Result {
             let (pause, resume, migrate) = (actions.pause, actions.resume, actions.migrate);
             let (dedicate, share, refused) = (actions.dedicate, actions.share, actions.refused);
             let (confine, unconfine) = (actions.confine, actions.unconfine);
-            writeln!(
+            write!(
                 sink,
                 "{name} actions: pause {pause}, resume {resume}, migrate {migrate}, dedicate {dedicate}, \
-                 share {share}, confine {confine}, unconfine {unconfine}; refused {refused}"
+                 share {share}"
             )?;
+            if confine > 0 {
+                write!(sink, ", confine {confine}, unconfine {unconfine}")?;
+            }
+            writeln!(sink, "; refused {refused}")?;
             any = true;
         }
     }

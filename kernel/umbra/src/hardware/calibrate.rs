@@ -54,6 +54,17 @@ pub(crate) fn with_table<R>(body: impl FnOnce(&Calibration) -> R) -> Option<R> {
     TABLE.with(|table| body(table))
 }
 
+/// Reads so many bytes of the stretch in the caller's class, so that whatever
+/// lies in the caches has to make room. False where the stretch is shorter.
+pub(crate) fn sweep(bytes: u64) -> bool {
+    let fits = part().saturating_mul(u64::from(cores::count())) >= bytes;
+    if fits {
+        let batch = LINES_AT_ONCE * LINE_BYTES;
+        (0..bytes / batch).for_each(|at| read_lines(FIRST_BYTE + at * batch));
+    }
+    fits
+}
+
 /// Calibrates if it can be done soon enough. Control task, before others run.
 pub(crate) fn at_boot() {
     let Some(plan) = plan() else { return };
@@ -77,18 +88,32 @@ pub(crate) fn now() -> Result<(), &'static str> {
     run(plan().ok_or("the processor has no bandwidth throttle")?)
 }
 
+/// What `count` streaming cores are expected to get and get under the throttle
+/// value that fits a target, in bytes per second. Nobody else may run.
+pub(crate) fn check(bytes_per_s: u64, count: u8) -> Option<(u64, u64)> {
+    let fit = with_table(|table| table.fit(bytes_per_s, count))?;
+    let set = confine::want_limit(Some(Limit::Throttle(fit.throttle))) && patiently(confine::has_limit);
+    let rate = if set { (0..ATTEMPTS).find_map(|_| stream_together(count)) } else { None };
+    let back = confine::want_limit(None) && patiently(confine::has_limit);
+    rate.filter(|_| back).map(|rate| (fit.bytes_per_s, rate))
+}
+
+/// What each core has of the stretch.
+fn part() -> u64 {
+    let managed = memory::usage().map_or(0, |usage| u64::from(usage.managed) * 4096);
+    managed.saturating_sub(FIRST_BYTE).min(STRETCH_BYTES) / u64::from(cores::count())
+}
+
 fn plan() -> Option<Calibration> {
     let mba = the().rdt.mba.filter(|_| confine::has_registers())?;
     Some(Calibration::plan(&mba, cores::count()))
 }
 
 fn run(mut table: Calibration) -> Result<(), &'static str> {
-    let managed = memory::usage().map_or(0, |usage| u64::from(usage.managed) * 4096);
-    let part = managed.saturating_sub(FIRST_BYTE).min(STRETCH_BYTES) / u64::from(cores::count());
-    if part < LINES_AT_ONCE * LINE_BYTES {
+    if part() < LINES_AT_ONCE * LINE_BYTES {
         return Err("there is too little memory to stream through");
     }
-    PART.store(part, Ordering::Relaxed);
+    PART.store(part(), Ordering::Relaxed);
     let result = fill(&mut table);
     if !confine::want_limit(None) || !patiently(confine::has_limit) {
         return Err("a throttle value was not given back");

@@ -55,22 +55,22 @@ impl Way {
         }
     }
 
-    /// Whether this machine has it, or what it lacks.
+    /// What this machine lacks for it, if anything.
     pub(crate) fn lacks(self) -> Option<&'static str> {
         let rdt = &the().rdt;
         let limits = confine::has_registers() && (rdt.mba.is_some() || rdt.bandwidth.is_some());
         match self {
-            Self::Loop if !limits => Some("no bandwidth throttle or limit"),
+            Self::Loop if !limits => Some("a bandwidth throttle or limit"),
             Self::Loop => rdt
                 .monitoring
                 .is_none_or(|monitoring| !monitoring.total && !monitoring.local)
-                .then_some("no bandwidth monitor"),
-            Self::Limit if !limits => Some("no bandwidth throttle or limit"),
+                .then_some("a bandwidth monitor"),
+            Self::Limit if !limits => Some("a bandwidth throttle or limit"),
             Self::Limit if rdt.mba.is_some() && calibrate::with_table(|_| ()).is_none() => {
-                Some("throttle values are not calibrated: 'mba calibrate'")
+                Some("calibrated throttle values ('mba calibrate')")
             }
             Self::Limit => None,
-            Self::Ration => budget::alarm().is_none().then_some("no spare counter of cache misses"),
+            Self::Ration => budget::alarm().is_none().then_some("a spare counter of cache misses"),
         }
     }
 }

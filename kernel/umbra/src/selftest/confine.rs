@@ -45,7 +45,7 @@ pub(super) fn exact_undo() -> Result<Outcome, Reason> {
         return Ok(Outcome::Needs("ways that can be divided"));
     }
     let before = registers()?;
-    for (ways, percent) in [(1, 100), (shares.ways - 1, 60), (3, 30)] {
+    for (ways, percent) in [(1, 100), (shares.ways - 1, 30), (3, 10)] {
         act(Action::Confine(Share { ways, percent }))?;
         let found = mask()?;
         ensure!(found == Some((1 << ways) - 1), "{ways} ways asked for, mask {found:x?} read back");
@@ -81,8 +81,8 @@ pub(super) fn occupancy_follows() -> Result<Outcome, Reason> {
     let (held, moved) = (occupancy("stream")?, moving(Source::Monitor)?);
     act(Action::Confine(Share { ways: 2, percent: 50 }))?;
     // What lies elsewhere leaves only when others need the place.
-    start("chase", second_class_cores().find(|core| *core == machine::first_class_core()))?;
-    pass_ms(4 * SETTLE_MS);
+    ensure!(calibrate::sweep(4 * Machine.llc_bytes()), "too little memory to fill the cache");
+    pass_ms(SETTLE_MS);
     let (confined, moved_then) = (occupancy("stream")?, moving(Source::Monitor)?);
     let two_ways = Machine.llc_bytes() * 2 / u64::from(ways);
     println!(
@@ -211,5 +211,21 @@ pub(super) fn calibration() -> Result<Outcome, Reason> {
     println!("  one core {one} to {one_least} MB/s, all cores {all} to {all_least} MB/s");
     ensure!(one_least > 0 && one_least < one && all_least < all, "throttles do nothing: {ends:?}");
     ensure!(one <= all && one_least <= all_least, "more cores get less: {ends:?}");
+    // Streaming cores that are set to a target by the table stay at or below it.
+    for count in 1..=cores::count() {
+        for tenths in [3, 5, 8] {
+            let target = (all * tenths / 10).max(all_least) * 1_000_000;
+            let found = calibrate::check(target, count);
+            let (expected, rate) = found.ok_or_else(|| reason(format_args!("no check of {target}")))?;
+            println!(
+                "  {count} cores, target {} MB/s: {} expected, {} measured",
+                target / 1_000_000,
+                expected / 1_000_000,
+                rate / 1_000_000
+            );
+            ensure!(rate * 100 <= target * 105, "{rate} bytes per second of {target}");
+            ensure!(rate * 100 >= expected * 95, "{rate} bytes per second, {expected} expected");
+        }
+    }
     Ok(Outcome::Passed)
 }

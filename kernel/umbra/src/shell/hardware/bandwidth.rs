@@ -53,7 +53,7 @@ pub(in crate::shell) fn run_bandwidth(
 /// One way and whether it is there.
 struct WayRow {
     way: Way,
-    state: &'static str,
+    state: Message,
 }
 
 /// A throttle value and what it leaves one core and all of them.
@@ -81,7 +81,7 @@ fn show(reply: Reply) {
     let resources = [Resource::Bandwidth, Resource::AmdBandwidth, Resource::AmdSlowBandwidth];
     divide::show(reply, &resources, |page| {
         page.table("ways", [name("way", "HOLDING BY"), name("state", "STATE")], &ways, |row| {
-            [Value::Text(row.way.describe()), Value::Text(row.state)]
+            [Value::Text(row.way.describe()), Value::Text(&row.state)]
         })?;
         if let Some(rows) = &table {
             let fields = [
@@ -114,11 +114,11 @@ fn held(page: &mut Page<'_, '_>, status: &Status, measured: Option<(u64, Source)
     ])
 }
 
-fn state(way: Way, status: &Status) -> &'static str {
+fn state(way: Way, status: &Status) -> Message {
     match way.lacks() {
-        Some(lacks) => lacks,
-        None if status.acting.is_some_and(|(acting, _)| acting == way) => "in effect",
-        None => "available",
+        Some(lacks) => message(format_args!("lacks {lacks}")),
+        None if status.acting.is_some_and(|(acting, _)| acting == way) => message(format_args!("in effect")),
+        None => message(format_args!("available")),
     }
 }
 
@@ -150,7 +150,7 @@ fn measure() -> Option<(u64, Source)> {
 
 fn choose(reply: Reply, way: Option<Way>) {
     if let Some(lacks) = way.and_then(Way::lacks) {
-        return reply.fail(&lacks);
+        return reply.fail(&message(format_args!("that takes {lacks}")));
     }
     hold::choose_way(way);
     match way {
@@ -205,8 +205,8 @@ fn hold_to(reply: Reply, settings: &[Setting], class: Option<u8>) {
     hold::ask(Some(bytes_per_s));
     let Some((way, _)) = hold::status().acting else {
         hold::ask(None);
-        let lacks = Way::Ration.lacks().unwrap_or("the way that was chosen is not there");
-        return reply.fail(&message(format_args!("nothing here can hold a bandwidth: {lacks}")));
+        let lacks = Way::Ration.lacks().unwrap_or("the way that was chosen ('mba auto' takes any)");
+        return reply.fail(&message(format_args!("nothing here holds a bandwidth: it takes {lacks}")));
     };
     for _ in 0..SETTLE_MS {
         traffic::pass_a_moment();
