@@ -81,13 +81,19 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Dump>, String> {
 }
 
 impl Dump {
-    /// Subleaves count up, but for those of leaf 10H: there are as many as bits in
-    /// EBX of the first, which names them.
+    /// Subleaves count up, but for those that the first one names by bits: of leaf
+    /// 10H in EBX, of 23H in EAX (where bit 0 stands for itself), of 80000020H in
+    /// EBX.
     fn next_subleaf(&self, leaf: u32) -> u32 {
         let listed = self.0.range((leaf, 0)..=(leaf, u32::MAX)).count();
-        let [_, named, ..] = self.cpuid(leaf, 0);
-        let bit = (0..32).filter(|bit| named >> bit & 1 == 1).nth(listed.saturating_sub(1));
-        let by_bit = bit.filter(|_| leaf == 0x10 && listed > 0);
+        let [eax, ebx, ..] = self.cpuid(leaf, 0);
+        let named = match leaf {
+            0x10 | 0x8000_0020 => ebx,
+            0x23 => eax,
+            _ => 0,
+        };
+        let bit = (1..32).filter(|bit| named >> bit & 1 == 1).nth(listed.saturating_sub(1));
+        let by_bit = bit.filter(|_| listed > 0);
         by_bit.unwrap_or_else(|| u32::try_from(listed).unwrap_or(u32::MAX))
     }
 }
@@ -197,6 +203,21 @@ mod tests {
         {
             assert_eq!(parse(&text), Ok(vec![dump.clone()]), "{text}");
         }
+    }
+
+    #[test]
+    fn subleaves_without_numbers_are_those_that_the_first_names() {
+        let text = "CPUID 00000000: 00000023-00000000-00000000-00000000\n\
+            CPUID 00000023: 0000000B-00000003-00000000-00000000\n\
+            CPUID 00000023: 000000FF-00000007-00000000-00000000\n\
+            CPUID 00000023: 00001FFF-00000000-00000000-00000000\n\
+            CPUID 80000020: 00000000-00000022-00000000-00000000\n\
+            CPUID 80000020: 0000000B-00000000-00000000-0000000F\n\
+            CPUID 80000020: 00000000-0000001F-00000000-00000000\n";
+        let dump = parse(text).expect("a dump").remove(0);
+        assert_eq!(dump.cpuid(0x23, 3), [0x1fff, 0, 0, 0]);
+        assert_eq!(dump.cpuid(0x8000_0020, 5), [0, 0x1f, 0, 0]);
+        assert!(!dump.has(0x23, 2) && !dump.has(0x8000_0020, 2));
     }
 
     #[test]

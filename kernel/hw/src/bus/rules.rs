@@ -45,14 +45,17 @@ fn low_bits(count: u8) -> u64 {
 }
 
 fn pmu_write(machine: &Machine, pmu: &Pmu, register: u32, value: u64) -> Outcome {
-    if let Some(counter) = counters(pmu).find(|counter| counter.select_register(pmu) == Some(register)) {
-        let writable =
-            if matches!(counter, Counter::L3(_)) { u64::MAX } else { EventSelect::writable_bits(pmu) };
-        return Some(allowed(register, value, writable));
-    }
-    if let Some(counter) = counters(pmu).find(|counter| counter.register(pmu) == Some(register)) {
-        let reserved = Fault::Reserved { register, bits: value & !low_bits(counter.bits(pmu)) };
-        return Some(counter_write(pmu, counter, register, value).ok_or(reserved));
+    match Counter::of_register(register, pmu) {
+        Some((counter, true)) => {
+            let writable =
+                if matches!(counter, Counter::L3(_)) { u64::MAX } else { EventSelect::writable_bits(pmu) };
+            return Some(allowed(register, value, writable));
+        }
+        Some((counter, false)) => {
+            let reserved = Fault::Reserved { register, bits: value & !low_bits(counter.bits(pmu)) };
+            return Some(counter_write(pmu, counter, register, value).ok_or(reserved));
+        }
+        None => {}
     }
     if pmu.design != Design::Architectural {
         return None;

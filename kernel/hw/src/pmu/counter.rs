@@ -101,8 +101,58 @@ impl Counter {
         counter.exists(pmu).then_some(counter)
     }
 
+    /// The counter that a register belongs to, and whether the register selects
+    /// its event rather than holding its count; none for any other register.
+    #[must_use]
+    pub fn of_register(register: u32, pmu: &Pmu) -> Option<(Self, bool)> {
+        let (counter, selects) = match pmu.design {
+            Design::Architectural => architectural(register)?,
+            Design::AmdCore => in_pairs(register, msr::AMD_PERF_CTL, Self::General)
+                .filter(|(counter, _)| *counter < Self::General(24))
+                .or_else(|| in_pairs(register, msr::AMD_L3_CTL, Self::L3))?,
+            Design::AmdLegacy => {
+                legacy(register).or_else(|| in_pairs(register, msr::AMD_L3_CTL, Self::L3))?
+            }
+        };
+        counter.exists(pmu).then_some((counter, selects))
+    }
+
     fn index_if(self, pmu: &Pmu) -> Option<u32> {
         let (Self::General(index) | Self::Fixed(index) | Self::L3(index)) = self;
         self.exists(pmu).then_some(u32::from(index))
     }
+}
+
+fn below(register: u32, first: u32, count: u32) -> Option<u8> {
+    register.checked_sub(first).filter(|index| *index < count).and_then(|index| u8::try_from(index).ok())
+}
+
+fn architectural(register: u32) -> Option<(Counter, bool)> {
+    let old = |first, count| below(register, first, count);
+    if let Some(index) = old(msr::PMC, 8) {
+        return Some((Counter::General(index), false));
+    }
+    if let Some(index) = old(msr::PERFEVTSEL, 8) {
+        return Some((Counter::General(index), true));
+    }
+    if let Some(index) = old(msr::FIXED_CTR, 7) {
+        return Some((Counter::Fixed(index), false));
+    }
+    let general = old(msr::PMC_V6_GP0, 32 * msr::PMC_V6_STEP).map(|at| (Counter::General(at / 4), at % 4));
+    let fixed = old(msr::PMC_V6_FX0, 16 * msr::PMC_V6_STEP).map(|at| (Counter::Fixed(at / 4), at % 4));
+    match general.or(fixed)? {
+        (counter @ Counter::General(8..), at @ 0..=1) => Some((counter, at == 1)),
+        (counter @ Counter::Fixed(7..), 0) => Some((counter, false)),
+        _ => None,
+    }
+}
+
+/// A select, its counter, the next select, and so on.
+fn in_pairs(register: u32, first: u32, counter: fn(u8) -> Counter) -> Option<(Counter, bool)> {
+    below(register, first, 64).map(|at| (counter(at / 2), at % 2 == 0))
+}
+
+fn legacy(register: u32) -> Option<(Counter, bool)> {
+    let select = below(register, msr::K7_EVNTSEL, 4).map(|index| (Counter::General(index), true));
+    select.or_else(|| below(register, msr::K7_PERFCTR, 4).map(|index| (Counter::General(index), false)))
 }

@@ -144,6 +144,14 @@ proptest! {
             for counter in (0..32).flat_map(|i| [Counter::General(i), Counter::Fixed(i), Counter::L3(i)]) {
                 prop_assert_eq!(counter.register(&pmu).is_some(), counter.exists(&pmu));
             }
+            let all = || (0..32).flat_map(|i| [Counter::General(i), Counter::Fixed(i), Counter::L3(i)]);
+            let near = [0xc0..0xd0, 0x180..0x190, 0x300..0x320, 0x1900..0x19c0, 0xc001_0000..0xc001_0010];
+            for register in near.into_iter().flatten().chain(0xc001_0200..0xc001_0250) {
+                let holds = all().find(|counter| counter.register(&pmu) == Some(register));
+                let selects = all().find(|counter| counter.select_register(&pmu) == Some(register));
+                let expected = selects.map(|one| (one, true)).or(holds.map(|one| (one, false)));
+                prop_assert_eq!(Counter::of_register(register, &pmu), expected, "{:#x}", register);
+            }
             let events: Vec<Event> = generic(&pmu, vendor).collect();
             for group in assign(&events, &pmu) {
                 prop_assert!(group.iter().all(|(_, counter)| counter.exists(&pmu)));

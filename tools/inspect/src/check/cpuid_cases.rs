@@ -65,9 +65,10 @@ fn processor(input: &str) -> Result<(Dump, Vendor), String> {
     Ok((dump, vendor))
 }
 
-/// Every `LEAF[.SUBLEAF] = words` in a text.
+/// Every `LEAF[.SUBLEAF] = words` in a text, `CPUID(LEAF[, SUBLEAF]) returns
+/// words` and `CPUID.LEAF: EAX=word …` among them.
 fn leaves(input: &str) -> Vec<(u32, u32, [u32; 4])> {
-    let text = input.replace("CPUID(0xA) returns", "A =").replace(['(', ')'], " ");
+    let text = named_registers(&called(input)).replace(['(', ')'], " ");
     let words: Vec<&str> = text.split([' ', ',', ';']).filter(|word| !word.is_empty()).collect();
     let mut found = Vec::new();
     for (position, equals) in words.iter().enumerate() {
@@ -86,6 +87,40 @@ fn leaves(input: &str) -> Vec<(u32, u32, [u32; 4])> {
         found.push((leaf, subleaf, registers));
     }
     found
+}
+
+/// `CPUID(0x23, 1) returns` as `0x23.1 =`.
+fn called(input: &str) -> String {
+    let mut parts = input.split("CPUID(");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((leaf, rest)) => {
+                let leaf: String = leaf.chars().filter(|letter| !letter.is_whitespace()).collect();
+                let rest = rest.trim_start();
+                text += &leaf.replace(',', ".");
+                text += &rest
+                    .strip_prefix("returns")
+                    .map_or_else(|| format!(" {rest}"), |rest| format!(" ={rest}"));
+            }
+            None => text += part,
+        }
+    }
+    text
+}
+
+/// `CPUID.0AH: EAX=1 EBX=2` as `0AH = 1 2`.
+fn named_registers(input: &str) -> String {
+    let mut text = input.replace("CPUID.", " ");
+    for register in ["EAX", "eax"] {
+        for between in [":", ": ", ":  ", " "] {
+            text = text.replace(&format!("{between}{register}="), " = ");
+        }
+    }
+    for register in ["EBX=", "ECX=", "EDX=", "ebx=", "ecx=", "edx="] {
+        text = text.replace(&format!(" {register}"), " ").replace(&format!(",{register}"), " ");
+    }
+    text
 }
 
 /// Holds if everything that is said is so, and something is said.
@@ -122,4 +157,29 @@ fn compare(pmu: &Pmu, expected: &str) -> Outcome {
 
 fn whole_hex(text: &str) -> Result<u32, String> {
     u32::from_str_radix(text, 16).map_err(|_| format!("not hexadecimal: {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaves_are_found_however_they_are_written() {
+        let ten = vec![(0xa, 0, [0x0730_0404, 0, 0, 0x603])];
+        for text in [
+            "A = 07300404 0 0 603",
+            "0xA = 07300404 00000000 00000000 00000603 (real)",
+            "leaf0.eax=5 and CPUID(0xA) returns 07300404 0 0 603",
+            "CPUID.0AH: EAX=07300404 EBX=0 ECX=0 EDX=603",
+            "CPUID.0xA: eax=0x07300404 ebx=0 ecx=0 edx=0x603",
+        ] {
+            assert_eq!(leaves(text), ten, "{text}");
+        }
+        let main = (0x23, 1, [0xff, 0xf, 0, 0]);
+        for text in
+            ["23.1 = ff f 0 0", "CPUID(0x23, 1) returns ff f 0 0", "CPUID.23H.1: EAX=ff EBX=f ECX=0 EDX=0"]
+        {
+            assert_eq!(leaves(text), [main], "{text}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! and two runs of the same image give the same figures.
 
 mod model;
+mod parsers;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,10 @@ pub(crate) struct Arguments {
     /// Also write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Instead: put so many random inputs (a million unless said) to every
+    /// parser of tables, on the host
+    #[arg(long, value_name = "CASES", num_args = 0..=1, default_missing_value = "1000000")]
+    parsers: Option<u32>,
 }
 
 const LIMIT: Duration = Duration::from_secs(900);
@@ -52,6 +57,9 @@ struct Figure {
 
 /// Measures, prints the table, and fails if a figure is missing.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(cases) = arguments.parsers {
+        return parsers::run(cases);
+    }
     let toolchain = setup::prepare(setup::Needs { emulator: true, lints: false })?;
     let builder = Builder::new(&toolchain)?;
     let images = builder.images("bench", &Configuration::new(Mode::Bench))?;
