@@ -9,6 +9,7 @@ use umbra_hw::cpuid::{Cache, CacheKind, Place};
 use super::Numbers;
 use crate::cores::{self, MAX_CORES};
 use crate::hardware::{self, nodes::NODES, places};
+use crate::memory;
 use crate::shell::page::{Page, Value, name, number};
 use crate::shell::reply::{Reply, message};
 
@@ -29,6 +30,7 @@ struct NodeRow {
     node: usize,
     cores: Numbers,
     bytes: u64,
+    free: u32,
     distances: String<80>,
 }
 
@@ -167,7 +169,8 @@ fn node_rows() -> Vec<NodeRow, NODES> {
                 // There is room for all of them.
                 let _ = write!(distances, "{gap}{distance}");
             }
-            NodeRow { node, cores: Numbers(cores), bytes: nodes.bytes(node), distances }
+            let free = memory::free_on(node);
+            NodeRow { node, cores: Numbers(cores), bytes: nodes.bytes(node), free, distances }
         })
         .collect()
 }
@@ -177,6 +180,7 @@ fn show_nodes(page: &mut Page<'_, '_>, rows: &[NodeRow]) -> core::fmt::Result {
         number("node", "NODE"),
         name("cores", "CORES"),
         number("bytes", "MEMORY"),
+        number("free_frames", "FREE FRAMES"),
         name("distances", "DISTANCES"),
     ];
     page.table("nodes", fields, rows, |row| {
@@ -184,6 +188,7 @@ fn show_nodes(page: &mut Page<'_, '_>, rows: &[NodeRow]) -> core::fmt::Result {
             Value::Number(row.node as u64),
             Value::Shown(&row.cores),
             if row.bytes == 0 { Value::Unknown } else { Value::Bytes(row.bytes) },
+            Value::Number(u64::from(row.free)),
             if row.distances.is_empty() { Value::Text("-") } else { Value::Text(&row.distances) },
         ]
     })
