@@ -7,6 +7,8 @@
 //! CORES_BASE  0xFFFF_D000_0000_0000   core c, stack s: 128 KiB each
 //!   +0          64 KiB  guard
 //!   +64 KiB     64 KiB  stack s of core c
+//! OBJECTS_BASE +1 GiB                 kernel heap and objects, one after the other,
+//!                                     a page of guard behind each
 //! TASKS_BASE  0xFFFF_E000_0000_0000   slot n: 2 GiB each, 128 slots
 //!   +0         256 KiB  guard below the stack
 //!   +256 KiB   256 KiB  stack (mapped from the bottom)
@@ -41,6 +43,10 @@ pub const MAX_CORES: u16 = 256;
 pub const CORE_STACKS: u16 = 8;
 /// First address of core 0's stacks.
 pub const CORES_BASE: u64 = 0xFFFF_D000_0000_0000;
+/// First address of the kernel's heap and objects, above the cores' stacks.
+pub const OBJECTS_BASE: u64 = CORES_BASE + (1 << 30);
+/// Bytes there are for them, guards included.
+pub const OBJECTS_BYTES: u64 = 256 << 30;
 /// Largest stack of a core, in bytes.
 pub const CORE_STACK_MAX_BYTES: u64 = 64 << 10;
 
@@ -54,7 +60,8 @@ const CORE_STACK_STRIDE: u64 = CORE_STACK_START + CORE_STACK_MAX_BYTES;
 
 const _: () = assert!(STACK_END < MEMORY_GUARD_START && MEMORY_END < SLOT_BYTES);
 const _: () = assert!(SLOT_BYTES * (TASK_SLOTS as u64) <= 512 << 30);
-const _: () = assert!(CORE_STACK_STRIDE * (CORE_STACKS as u64) * (MAX_CORES as u64) <= 512 << 30);
+const _: () = assert!(CORE_STACK_STRIDE * (CORE_STACKS as u64) * (MAX_CORES as u64) <= 1 << 30);
+const _: () = assert!(OBJECTS_BASE + OBJECTS_BYTES <= CORES_BASE + (512 << 30));
 
 /// What an address is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

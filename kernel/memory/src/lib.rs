@@ -25,13 +25,13 @@ pub use colour::{Colour, ColourSet, Colours, Geometry, GeometryError, MAX_COLOUR
 pub use division::{Class, Division, Holding, Holdings, Refusal};
 pub use evidence::{Finding, Probe, Reliance, TRIALS, Timings, Verdict};
 pub use frames::{
-    Added, ByColour, CACHE_DEPTH, FRAME_BYTES, FRAME_SHIFT, Fingerprint, Frame, FrameAllocator, FrameCache,
-    FrameState, FreeError, Kept, NoRun, OutOfFrames, Owner, Sweep,
+    Added, Block, ByColour, CACHE_DEPTH, FRAME_BYTES, FRAME_SHIFT, Fingerprint, Frame, FrameAllocator,
+    FrameCache, FrameState, FreeError, Kept, NODES, NoRun, Node, OutOfFrames, Owner, Sweep,
 };
 pub use layout::{
-    CORE_STACK_MAX_BYTES, CORE_STACKS, CORES_BASE, MAX_CORES, MEMORY_MAX_BYTES, Region, SLOT_BYTES,
-    STACK_MAX_BYTES, TASK_SLOTS, TASKS_BASE, Used, classify, classify_used, core_stack, memory_area,
-    stack_area,
+    CORE_STACK_MAX_BYTES, CORE_STACKS, CORES_BASE, MAX_CORES, MEMORY_MAX_BYTES, OBJECTS_BASE, OBJECTS_BYTES,
+    Region, SLOT_BYTES, STACK_MAX_BYTES, TASK_SLOTS, TASKS_BASE, Used, classify, classify_used, core_stack,
+    memory_area, stack_area,
 };
 pub use notation::NotationError;
 pub use recolour::{Pages, Recolouring, STEP_PAGES, Step, StepBudget, Tally};

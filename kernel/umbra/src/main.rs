@@ -102,6 +102,7 @@ fn kernel_main(info: &'static mut BootInfo) -> ! {
     steps.done("clock calibration");
 
     hardware::detect(&inventory, &platform.nodes);
+    memory::learn_nodes(&platform.nodes);
     hardware::arrive(cores::CONTROL);
     steps.done("counters and division");
 

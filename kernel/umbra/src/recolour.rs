@@ -77,6 +77,8 @@ struct Move {
     warned: bool,
     /// Every page had its turn.
     settled: bool,
+    /// Nothing is left but to let the task go.
+    is_over: bool,
 }
 
 /// A move that is over, or the one under way.
@@ -163,9 +165,11 @@ pub(crate) fn look(now_ns: u64) {
         state.current = colours::next_pending().and_then(|slot| Move::begin(slot, now_ns));
     }
     let Some(work) = &mut state.current else { return };
-    let goes_on = work.round();
+    // Once over it must not hold the task again: what lets it go may take until
+    // the next round to arrive.
+    work.is_over = work.is_over || !work.round();
     let is_free = work.let_go();
-    if !goes_on && is_free {
+    if work.is_over && is_free {
         let (report, settled) = (work.report(true), work.settled);
         state.current = None;
         // What was overtaken by another wish is not over: that one follows.
@@ -245,6 +249,7 @@ impl Move {
             repeated: 0,
             warned: false,
             settled: false,
+            is_over: false,
         })
     }
 

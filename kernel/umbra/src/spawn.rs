@@ -10,7 +10,7 @@ use umbra_x86_64::{context, cpu};
 use crate::memory::{self, Areas, MemoryError};
 use crate::schedule::{self, Message};
 use crate::tasks::{self, Phase, Tenancy};
-use crate::{cores, recolour, retired, workloads};
+use crate::{cores, hardware, recolour, retired, workloads};
 
 /// Stack of the control task: the console formats on it, and the tick runs on
 /// whatever stack it finds.
@@ -139,6 +139,8 @@ fn create(
 ) -> Result<Areas, SpawnError> {
     let budget = Demand { stack_bytes, memory_bytes }.budget().map_err(SpawnError::Demand)?;
     let colours = memory::colours::admit(slot, class);
+    let apic_id = cores::get(core).map_or(0, |core| core.apic_id());
+    memory::settle_at(owner, hardware::the().nodes.of_processor(apic_id));
     let areas = memory::map_task(slot, budget, colours, owner).map_err(|error| {
         memory::colours::forget(slot);
         SpawnError::Memory(error)

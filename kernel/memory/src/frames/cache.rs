@@ -10,9 +10,9 @@
 //!
 //! Owners' counts are kept as differences and told at the next exchange.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Frame, FrameAllocator, FrameState, FreeError, Owner, Word};
+use super::{Frame, FrameAllocator, FrameState, FreeError, Node, Owner, Word};
 use crate::colour::{Colour, ColourSet, Colours, MAX_COLOURS};
 
 /// Frames of one colour at hand at most.
@@ -32,6 +32,8 @@ pub enum Kept {
     /// There is no room for one more of its colour: nothing changed, nor was the
     /// frame looked at. Drain, and free it again.
     Full,
+    /// It is of another node: nothing changed. Give it to the allocator.
+    Far,
 }
 
 /// The frames of one colour.
@@ -66,9 +68,10 @@ impl Stack {
 /// The frames one core has at hand.
 #[derive(Debug)]
 pub struct FrameCache<'w> {
-    words: &'w [AtomicU32],
+    words: &'w [AtomicU64],
     first: Frame,
     colours: Colours,
+    node: Node,
     stacks: [Stack; MAX_COLOURS as usize],
     /// Bit `c` is set when a frame of colour `c` is at hand.
     stocked: u64,
@@ -84,7 +87,15 @@ impl<'w> FrameCache<'w> {
     /// that allocator only.
     #[must_use]
     pub const fn new(frames: &FrameAllocator<'w>) -> Self {
+        Self::on(Node(0), frames)
+    }
+
+    /// The same for a core on `node`: it has only frames of its own node at
+    /// hand, as long as there are any.
+    #[must_use]
+    pub const fn on(node: Node, frames: &FrameAllocator<'w>) -> Self {
         Self {
+            node,
             words: frames.words(),
             first: frames.first,
             colours: frames.colours(),
@@ -109,7 +120,9 @@ impl<'w> FrameCache<'w> {
         let chosen = if later == 0 { candidates } else { later }.trailing_zeros().to_le_bytes()[0];
         self.turn = (chosen + 1) % 64;
         let frame = self.pop(Colour(chosen))?;
-        self.word(frame)?.store(Word::used(owner).0, Ordering::Relaxed);
+        let word = self.word(frame)?;
+        let node = Word(word.load(Ordering::Relaxed)).node();
+        word.store(Word::used(node, owner).0, Ordering::Relaxed);
         self.change(owner, 1);
         Some(frame)
     }
@@ -125,8 +138,12 @@ impl<'w> FrameCache<'w> {
         if self.at_hand >= HOARD_MAX || self.stack(colour).is_full() {
             return Ok(Kept::Full);
         }
+        let node = Word(word.load(Ordering::Relaxed)).node();
+        if node != self.node && Word(word.load(Ordering::Relaxed)).state() == FrameState::Used(owner) {
+            return Ok(Kept::Far);
+        }
         // Of two cores that free the same frame at once, one is told.
-        let (used, cached) = (Word::used(owner).0, Word::used(Owner::CACHED).0);
+        let (used, cached) = (Word::used(node, owner).0, Word::used(node, Owner::CACHED).0);
         let exchanged = word.compare_exchange(used, cached, Ordering::Relaxed, Ordering::Relaxed);
         exchanged.map_err(|word| match Word(word).state() {
             FrameState::Unmanaged => FreeError::Foreign(frame),
@@ -151,7 +168,7 @@ impl<'w> FrameCache<'w> {
                 if brought == EXCHANGE_ALL || is_full {
                     continue;
                 }
-                if let Ok(frame) = frames.allocate(ColourSet::only(colour), Owner::CACHED) {
+                if let Ok(frame) = frames.allocate_near(self.node, ColourSet::only(colour), Owner::CACHED) {
                     self.push(colour, frame);
                     brought += 1;
                 }
@@ -217,7 +234,7 @@ impl<'w> FrameCache<'w> {
     }
 
     #[inline]
-    fn word(&self, frame: Frame) -> Option<&'w AtomicU32> {
+    fn word(&self, frame: Frame) -> Option<&'w AtomicU64> {
         self.words.get(frame.0.checked_sub(self.first.0)? as usize)
     }
 
@@ -259,7 +276,7 @@ mod tests {
     const MINE: Owner = Owner(130);
     const YOURS: Owner = Owner(131);
 
-    fn shared(words: &[AtomicU32]) -> FrameAllocator<'_> {
+    fn shared(words: &[AtomicU64]) -> FrameAllocator<'_> {
         let colours = Geometry { sets: 256, ways: 8, line_bytes: 64, slices: 1 }.colours().expect("four");
         let mut frames = FrameAllocator::new(words, Frame(8), colours);
         frames.add_region(Frame(8).address(), words.len() as u64 * 4096);

@@ -1,13 +1,13 @@
 //! The frame allocator: every 4 KiB frame has one owner or lies on the free
 //! list of its colour.
 //!
-//! One 32-bit word a frame, in storage that is handed in, says all there is to
-//! say of it: not managed, free (and the next free frame of its colour), or
-//! used (and by whom). Singly linked suffices: `free` pushes, `allocate` pops,
-//! and only the slow contiguous path has to look for a frame inside a list.
+//! One 64-bit word a frame, in storage that is handed in, says all there is to
+//! say of it: not managed, free (and its neighbours in the list of its node and
+//! colour), or used (and by whom). Doubly linked, so that a block of frames is
+//! taken out of its lists at the same cost for each frame, wherever it lies.
 //!
 //! - Words cover one span from the first to the last managed frame; a hole
-//!   costs 0.1 % of its size. A table of regions was refused because `free`
+//!   costs 0.2 % of its size. A table of regions was refused because `free`
 //!   would have to search it.
 //! - Links outside the frames: a stray write through a stale mapping cannot
 //!   break the allocator, and a free frame need not be mapped.
@@ -17,26 +17,31 @@
 //!   Words are atomic because caches of cores change those of the frames they
 //!   hold beside it (see [`FrameCache`]); each word has one user at a time.
 
+mod blocks;
 mod cache;
 mod census;
+mod nodes;
 mod runs;
 mod word;
 
+pub use blocks::Block;
 pub use cache::{CACHE_DEPTH, FrameCache, Kept};
 pub use census::{ByColour, Fingerprint};
+pub use nodes::{NODES, Node};
 pub use runs::{NoRun, Sweep};
 pub use word::FrameState;
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::colour::{Colour, ColourSet, Colours, MAX_COLOURS};
+use crate::colour::{Colour, ColourSet, Colours};
+use nodes::Shelf;
 use word::Word;
 
 /// Bits of an address below the frame number.
 pub const FRAME_SHIFT: u32 = 12;
 /// Bytes in a frame.
 pub const FRAME_BYTES: u64 = 1 << FRAME_SHIFT;
-/// Frames one allocator can span (4 TiB): what a link can name.
+/// Frames one allocator can span (2 TiB): what a link can name.
 const SPAN_MAX: usize = Word::LINK_END as usize;
 
 /// A 4 KiB frame of physical memory, by number (address / 4096): 16 TiB reach.
@@ -151,20 +156,19 @@ struct List {
 /// Hands out frames by colour and owner.
 #[derive(Debug)]
 pub struct FrameAllocator<'w> {
-    words: &'w [AtomicU32],
+    words: &'w [AtomicU64],
     first: Frame,
     colours: Colours,
-    lists: [List; MAX_COLOURS as usize],
-    /// Bit `c` is set when the list of colour `c` has a frame.
-    stocked: u64,
+    shelves: [Shelf; NODES],
     used: [u32; 256],
     turn: [u8; 256],
+    home: [Node; 256],
     managed: u32,
     free: u32,
 }
 
 impl<'w> FrameAllocator<'w> {
-    /// Words that the frames from `start` to `end` (physical addresses, end
+    /// Words of [`AtomicU64`] that the frames from `start` to `end` (physical addresses, end
     /// excluded) need, for sizing the storage.
     #[must_use]
     pub const fn words_for(start: u64, end: u64) -> u64 {
@@ -172,9 +176,9 @@ impl<'w> FrameAllocator<'w> {
     }
 
     /// An allocator without frames; word `i` stands for frame `first + i`.
-    /// Writes every word: at boot only. Words beyond a 4 TiB span stay unused.
+    /// Writes every word: at boot only. Words beyond a 2 TiB span stay unused.
     #[must_use]
-    pub fn new(words: &'w [AtomicU32], first: Frame, colours: Colours) -> Self {
+    pub fn new(words: &'w [AtomicU64], first: Frame, colours: Colours) -> Self {
         let reach = usize::try_from(u32::MAX - first.0).unwrap_or(SPAN_MAX);
         let span = words.len().min(SPAN_MAX).min(reach);
         let words = &words[..span];
@@ -183,10 +187,10 @@ impl<'w> FrameAllocator<'w> {
             words,
             first,
             colours,
-            lists: [List { head: Word::LINK_END, count: 0 }; MAX_COLOURS as usize],
-            stocked: 0,
+            shelves: Shelf::empty(),
             used: [0; 256],
             turn: [0; 256],
+            home: [Node(0); 256],
             managed: 0,
             free: 0,
         }
@@ -196,45 +200,51 @@ impl<'w> FrameAllocator<'w> {
     /// and length. Proportional to the region: at boot only. What was added
     /// before or lies outside the words is counted and left alone. Within a
     /// region low frames are handed out first; of several regions the one
-    /// added last.
+    /// added last. All of it counts to node 0 until [`Self::resort`] knows better.
     pub fn add_region(&mut self, start: u64, bytes: u64) -> Added {
         let from = start.div_ceil(FRAME_BYTES);
         let to = start.saturating_add(bytes) >> FRAME_SHIFT;
         let whole = to.saturating_sub(from);
         let (low, high) = self.clip(from, to);
         let mut added = Added { outside: whole.saturating_sub(u64::from(high - low)), ..Added::default() };
-        let (colours, first) = (self.colours, self.first.0);
-        let words = &self.words[low as usize..high as usize];
-        for (index, word) in (low..high).rev().zip(words.iter().rev()) {
-            if word.load(Ordering::Relaxed) == Word::UNMANAGED.0 {
-                let list = &mut self.lists[usize::from(colours.colour_of(Frame(first + index)).0)];
-                let next = core::mem::replace(&mut list.head, index);
-                word.store(Word::free(next).0, Ordering::Relaxed);
-                list.count += 1;
+        for index in (low..high).rev() {
+            if self.word(index) == Word::UNMANAGED {
+                self.push(index, Node(0));
                 added.frames += 1;
             } else {
                 added.repeated += 1;
             }
         }
-        for (colour, _) in (0..).map(Colour).zip(&self.lists).filter(|(_, list)| list.count > 0) {
-            self.stocked |= ColourSet::only(colour).0;
-        }
         self.managed += added.frames;
-        self.free += added.frames;
         added
     }
 
-    /// Takes a frame of one of `colours`, each in turn. O(1), no loop; which
-    /// colour is next costs two bit operations.
+    /// Takes a frame of one of `colours`, each in turn, from the owner's home
+    /// node or the nearest that has one. O(1); beyond the home node, a look at
+    /// each node, of which there are eight.
     ///
     /// # Errors
     /// [`OutOfFrames`] when none of these colours has one; nothing changed.
     pub fn allocate(&mut self, colours: ColourSet, owner: Owner) -> Result<Frame, OutOfFrames> {
-        let taken = self.next_colour(colours, owner).and_then(|colour| self.pop(colour));
-        let Some(index) = taken else {
+        self.allocate_near(self.home_of(owner), colours, owner)
+    }
+
+    /// As [`Self::allocate`], from `node` first.
+    ///
+    /// # Errors
+    /// As for [`Self::allocate`].
+    pub fn allocate_near(
+        &mut self,
+        node: Node,
+        colours: ColourSet,
+        owner: Owner,
+    ) -> Result<Frame, OutOfFrames> {
+        let taken = self.next_list(colours, owner, node);
+        let Some((node, index)) = taken.and_then(|(node, colour)| Some((node, self.pop(node, colour)?)))
+        else {
             return Err(OutOfFrames { colours, free_elsewhere: self.free });
         };
-        self.set_word(index, Word::used(owner));
+        self.set_word(index, Word::used(node, owner));
         self.count(owner, 1);
         Ok(Frame(self.first.0 + index))
     }
@@ -244,16 +254,21 @@ impl<'w> FrameAllocator<'w> {
     /// # Errors
     /// Says what is wrong with it; nothing changed.
     pub fn free(&mut self, frame: Frame, owner: Owner) -> Result<(), FreeError> {
+        self.check(frame, owner)?;
+        let index = frame.0 - self.first.0;
+        self.count(owner, -1);
+        self.push(index, self.word(index).node());
+        Ok(())
+    }
+
+    /// Whether a frame is the owner's to give back.
+    fn check(&self, frame: Frame, owner: Owner) -> Result<(), FreeError> {
         match self.state(frame) {
             FrameState::Unmanaged => Err(FreeError::Foreign(frame)),
             FrameState::Free => Err(FreeError::DoubleFree(frame)),
             FrameState::Used(Owner::CACHED) if owner != Owner::CACHED => Err(FreeError::DoubleFree(frame)),
             FrameState::Used(other) if other != owner => Err(FreeError::WrongOwner { frame, owner: other }),
-            FrameState::Used(_) => {
-                self.count(owner, -1);
-                self.push(frame.0 - self.first.0);
-                Ok(())
-            }
+            FrameState::Used(_) => Ok(()),
         }
     }
 
@@ -278,7 +293,8 @@ impl<'w> FrameAllocator<'w> {
     /// Free frames of one colour.
     #[must_use]
     pub fn free_of(&self, colour: Colour) -> u32 {
-        self.lists.get(usize::from(colour.0)).map_or(0, |list| list.count)
+        let on = |shelf: &Shelf| shelf.lists.get(usize::from(colour.0)).map_or(0, |list| list.count);
+        self.shelves.iter().map(on).sum()
     }
 
     /// Frames an owner has, by what caches have said so far: each may know of
@@ -289,7 +305,7 @@ impl<'w> FrameAllocator<'w> {
     }
 
     /// The words, for caches.
-    pub(crate) const fn words(&self) -> &'w [AtomicU32] {
+    pub(crate) const fn words(&self) -> &'w [AtomicU64] {
         self.words
     }
 
@@ -306,43 +322,60 @@ impl<'w> FrameAllocator<'w> {
         self.colours
     }
 
-    /// The first stocked colour of the set at or after the owner's turn, else
-    /// the first of all; the turn moves past it.
-    fn next_colour(&mut self, colours: ColourSet, owner: Owner) -> Option<Colour> {
-        let candidates = colours.0 & self.stocked;
-        if candidates == 0 {
-            return None;
-        }
-        let turn = &mut self.turn[usize::from(owner.0)];
-        let later = candidates & (u64::MAX << *turn);
-        let chosen = if later == 0 { candidates } else { later }.trailing_zeros().to_le_bytes()[0];
-        *turn = (chosen + 1) % 64;
-        Some(Colour(chosen))
-    }
-
-    /// Puts a frame at the head of its colour's list.
-    fn push(&mut self, index: u32) {
+    /// Puts a frame at the head of its list.
+    fn push(&mut self, index: u32, node: Node) {
         let colour = self.colour_at(index);
-        let list = &mut self.lists[usize::from(colour.0)];
+        let shelf = &mut self.shelves[node.index()];
+        let list = &mut shelf.lists[usize::from(colour.0)];
         let next = core::mem::replace(&mut list.head, index);
         list.count += 1;
+        shelf.stocked |= ColourSet::only(colour).0;
         self.free += 1;
-        self.stocked |= ColourSet::only(colour).0;
-        self.set_word(index, Word::free(next));
+        self.set_word(index, Word::free(node, Word::LINK_END, next));
+        self.link_back(next, index);
     }
 
-    /// Takes the frame at the head of a colour's list. Its word is stale.
-    fn pop(&mut self, colour: Colour) -> Option<u32> {
-        let index = self.lists[usize::from(colour.0)].head;
-        let next = self.word(index).next_free()?;
-        let list = &mut self.lists[usize::from(colour.0)];
-        list.head = next;
+    /// Takes the frame at the head of a list. Its word is stale.
+    fn pop(&mut self, node: Node, colour: Colour) -> Option<u32> {
+        let index = self.shelves[node.index()].lists[usize::from(colour.0)].head;
+        let (_, next) = self.word(index).links()?;
+        self.shorten(node, colour, next);
+        self.link_back(next, Word::LINK_END);
+        Some(index)
+    }
+
+    /// Takes a free frame out of its list, wherever it lies in it; anything else
+    /// is left alone. Its word is stale. O(1).
+    fn unlink(&mut self, index: u32) {
+        let word = self.word(index);
+        let Some((before, next)) = word.links() else { return };
+        let (node, colour) = (word.node(), self.colour_at(index));
+        let head = self.shelves[node.index()].lists[usize::from(colour.0)].head;
+        self.shorten(node, colour, if before == Word::LINK_END { next } else { head });
+        self.link_back(next, before);
+        if let Some((further, _)) = self.word(before).links() {
+            self.set_word(before, Word::free(self.word(before).node(), further, next));
+        }
+    }
+
+    /// A list loses one frame and begins with `head`.
+    fn shorten(&mut self, node: Node, colour: Colour, head: u32) {
+        let shelf = &mut self.shelves[node.index()];
+        let list = &mut shelf.lists[usize::from(colour.0)];
+        list.head = head;
         list.count -= 1;
         self.free -= 1;
         if list.count == 0 {
-            self.stocked &= !ColourSet::only(colour).0;
+            shelf.stocked &= !ColourSet::only(colour).0;
         }
-        Some(index)
+    }
+
+    /// Names the frame before a free one; at a list's end there is none.
+    fn link_back(&mut self, index: u32, before: u32) {
+        let word = self.word(index);
+        if let Some((_, next)) = word.links() {
+            self.set_word(index, Word::free(word.node(), before, next));
+        }
     }
 
     fn colour_at(&self, index: u32) -> Colour {
@@ -370,5 +403,7 @@ impl<'w> FrameAllocator<'w> {
     }
 }
 
+#[cfg(test)]
+mod node_tests;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -3,8 +3,7 @@
 
 use core::ops::Range;
 
-use super::{Frame, FrameAllocator, FrameState, List, Owner};
-use crate::colour::{Colour, Colours, MAX_COLOURS};
+use super::{Frame, FrameAllocator, FrameState, Owner};
 
 use super::word::Word;
 
@@ -35,8 +34,8 @@ pub struct Sweep {
 impl FrameAllocator<'_> {
     /// Takes `count` free frames in a row, the first at a multiple of `align`
     /// frames (a power of two; 0 counts as 1). Colours play no part: a run
-    /// spans them. Scans the words from the bottom and unlinks each frame from
-    /// its list, up to all frames in both: for boot only.
+    /// spans them. Scans the words from the bottom, up to all of them, and
+    /// unlinks each frame of the run at the same cost: a slow path.
     ///
     /// # Errors
     /// [`NoRun`]; nothing changed.
@@ -85,7 +84,7 @@ impl FrameAllocator<'_> {
         for index in low..high {
             if self.word(index).state() == FrameState::Used(owner) {
                 self.count(owner, -1);
-                self.push(index);
+                self.push(index, self.word(index).node());
                 freed += 1;
             }
         }
@@ -93,27 +92,25 @@ impl FrameAllocator<'_> {
         Sweep { freed, next: (!over).then(|| Frame(self.first.0 + high)) }
     }
 
-    /// Sorts the free frames by other colours. Owners keep what they have. Looks
-    /// at every word once: for boot only. Caches made before are not to be used
-    /// any more.
-    pub fn resort(&mut self, colours: Colours) {
-        self.colours = colours;
-        self.lists = [List { head: Word::LINK_END, count: 0 }; MAX_COLOURS as usize];
-        (self.stocked, self.free) = (0, 0);
-        for index in (0..u32::try_from(self.words.len()).unwrap_or(0)).rev() {
-            if self.is_free(index) {
-                self.push(index);
-            }
-        }
+    /// The lowest aligned run of `count` free frames inside `bounds`.
+    pub(super) fn find_run(&self, bounds: Range<u32>, count: u32, align: u32) -> Result<u32, NoRun> {
+        self.find_run_on(bounds, count, align, |_| true)
     }
 
-    /// The lowest aligned run of `count` free frames inside `bounds`.
-    fn find_run(&self, bounds: Range<u32>, count: u32, align: u32) -> Result<u32, NoRun> {
+    /// The same, of frames whose words `belong`.
+    pub(super) fn find_run_on(
+        &self,
+        bounds: Range<u32>,
+        count: u32,
+        align: u32,
+        belong: impl Fn(Word) -> bool,
+    ) -> Result<u32, NoRun> {
+        let serves = |index: u32| Some(self.word(index)).is_some_and(|word| word.is_free() && belong(word));
         let mut longest = 0;
         let mut start = self.align_up(bounds.start, align);
         while count > 0 && start < bounds.end {
             let room = bounds.end - start;
-            let free = (0..room.min(count)).take_while(|&step| self.is_free(start + step)).count();
+            let free = (0..room.min(count)).take_while(|&step| serves(start + step)).count();
             let free = u32::try_from(free).unwrap_or(0);
             if free == count {
                 return Ok(start);
@@ -132,53 +129,20 @@ impl FrameAllocator<'_> {
         u32::try_from(aligned - u64::from(self.first.0)).unwrap_or(u32::MAX)
     }
 
-    fn is_free(&self, index: u32) -> bool {
-        self.word(index).next_free().is_some()
-    }
-
     fn free_in(&self, range: Range<u32>) -> u32 {
-        u32::try_from(range.filter(|&index| self.is_free(index)).count()).unwrap_or(u32::MAX)
+        let is_free = |index: &u32| self.word(*index).is_free();
+        u32::try_from(range.filter(is_free).count()).unwrap_or(u32::MAX)
     }
 
     /// Gives the free frames of a range to `owner`.
-    fn take(&mut self, range: Range<u32>, owner: Owner) {
-        let mut wanted = [0u32; MAX_COLOURS as usize];
-        for index in range.clone().filter(|&index| self.is_free(index)) {
-            wanted[usize::from(self.colour_at(index).0)] += 1;
-        }
-        for (colour, &wanted) in (0..).map(Colour).zip(&wanted) {
-            self.unlink(colour, &range, wanted);
-        }
+    pub(super) fn take(&mut self, range: Range<u32>, owner: Owner) {
         for index in range {
-            if self.is_free(index) {
-                self.set_word(index, Word::used(owner));
+            if self.word(index).is_free() {
+                let node = self.word(index).node();
+                self.unlink(index);
+                self.set_word(index, Word::used(node, owner));
                 self.count(owner, 1);
             }
-        }
-    }
-
-    /// Takes the `wanted` frames of a colour that lie in `range` off its list;
-    /// stops at the last of them.
-    fn unlink(&mut self, colour: Colour, range: &Range<u32>, mut wanted: u32) {
-        let list = &mut self.lists[usize::from(colour.0)];
-        list.count -= wanted;
-        self.free -= wanted;
-        if list.count == 0 {
-            self.stocked &= !crate::colour::ColourSet::only(colour).0;
-        }
-        let (mut before, mut index) = (None, list.head);
-        while wanted > 0 {
-            let Some(next) = self.word(index).next_free() else { return };
-            if range.contains(&index) {
-                wanted -= 1;
-                match before {
-                    None => self.lists[usize::from(colour.0)].head = next,
-                    Some(before) => self.set_word(before, Word::free(next)),
-                }
-            } else {
-                before = Some(index);
-            }
-            index = next;
         }
     }
 }

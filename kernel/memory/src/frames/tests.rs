@@ -8,8 +8,8 @@ use std::vec::Vec;
 use crate::colour::Geometry;
 
 /// Storage that holds anything but zero.
-pub(crate) fn words(count: usize) -> Vec<AtomicU32> {
-    (0..count).map(|_| AtomicU32::new(7)).collect()
+pub(crate) fn words(count: usize) -> Vec<AtomicU64> {
+    (0..count).map(|_| AtomicU64::new(7)).collect()
 }
 
 fn four_colours() -> Colours {

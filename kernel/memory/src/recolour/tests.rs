@@ -2,7 +2,7 @@ use super::*;
 use crate::colour::Geometry;
 use crate::frames::FrameState;
 use crate::frames::tests::words;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::AtomicU64;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec::Vec;
@@ -78,7 +78,7 @@ impl Pages for Fake {
     }
 }
 
-fn machine(words: &[AtomicU32], colours: u32) -> FrameAllocator<'_> {
+fn machine(words: &[AtomicU64], colours: u32) -> FrameAllocator<'_> {
     let geometry = Geometry { sets: colours * 64, ways: 8, line_bytes: 64, slices: 1 };
     let bytes = words.len() as u64 * 4096;
     let mut frames = FrameAllocator::new(words, Frame(0), geometry.colours().expect("a usual cache"));

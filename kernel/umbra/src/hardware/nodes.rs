@@ -89,6 +89,12 @@ impl Nodes {
             .fold(0, |sum: u64, (range, _)| sum.saturating_add(range.length))
     }
 
+    /// Memory and its node, but for what may be plugged in one day.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (core::ops::Range<u64>, usize)> + '_ {
+        let present = self.ranges.iter().filter(|(range, _)| !range.hot_pluggable);
+        present.map(|(range, node)| (range.base..range.base.saturating_add(range.length), *node))
+    }
+
     /// The distance between nodes, 10 being the least; 255 is out of reach.
     pub(crate) fn distances(&self, from: usize) -> &[u8] {
         self.distances.get(from).and_then(|row| row.get(..self.domains.len())).unwrap_or_default()

@@ -47,7 +47,7 @@ fn fold(colours: Colours) {
     let division = umbra_memory::Division::usual(colours);
     colours::init(division);
     with(|memory| {
-        memory.frames.resort(colours);
+        memory.resort(colours);
         memory.kernel = division.of(Class::Kernel);
     });
     crate::machine::learn_colours();

@@ -5,7 +5,7 @@
 //! chosen at random, are freed and sixteen taken. Means over all of it, so that
 //! what an allocator puts off is counted too.
 
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::AtomicU64;
 
 use alloc::vec::Vec;
 use umbra_memory::{
@@ -48,7 +48,7 @@ pub(super) fn measure() -> Result<(), Reason> {
     let (all, one) = (colours.all(), ColourSet::only(Colour(5)));
     let idle = run(&mut Nothing, LIVE, SOME)?.0;
     let cost = |(cost, _): (u64, u32)| cost.saturating_sub(idle);
-    let words: Vec<AtomicU32> = (0..FRAMES).map(|_| AtomicU32::new(0)).collect();
+    let words: Vec<AtomicU64> = (0..FRAMES).map(|_| AtomicU64::new(0)).collect();
 
     let (of_all, longest) = run(&mut Shared { frames: fresh(&words, colours), colours: all }, LIVE, MANY)?;
     figure("frame_pair", of_all.saturating_sub(idle), "instructions");
@@ -139,7 +139,7 @@ impl Candidate for Nothing {
     }
 }
 
-fn fresh(words: &[AtomicU32], colours: Colours) -> FrameAllocator<'_> {
+fn fresh(words: &[AtomicU64], colours: Colours) -> FrameAllocator<'_> {
     let mut frames = FrameAllocator::new(words, Frame(0), colours);
     frames.add_region(0, Frame(FRAMES).address());
     frames
@@ -168,7 +168,7 @@ struct Cached<'w> {
     turn: usize,
 }
 
-fn cached(words: &[AtomicU32], colours: Colours, cores: usize, set: ColourSet) -> Cached<'_> {
+fn cached(words: &[AtomicU64], colours: Colours, cores: usize, set: ColourSet) -> Cached<'_> {
     let frames = fresh(words, colours);
     let caches = (0..cores).map(|_| FrameCache::new(&frames)).collect();
     Cached { frames, caches, colours: set, turn: 0 }
@@ -189,6 +189,7 @@ impl Candidate for Cached<'_> {
         match cache.free(Frame(frame), OWNER) {
             Ok(Kept::Here) => true,
             Ok(Kept::Full) => self.give_slowly(Frame(frame)),
+            Ok(Kept::Far) => self.frames.free(Frame(frame), OWNER).is_ok(),
             Err(_) => false,
         }
     }

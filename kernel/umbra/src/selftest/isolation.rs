@@ -17,16 +17,16 @@ use super::harness::{
 };
 use crate::hardware::counters::{self, Quality};
 use crate::hardware::{confine, division};
-use crate::memory::colours;
+use crate::memory::{colours, verify};
 use crate::tasks;
 use crate::{ensure, println};
 
 /// Loads in a unit of the victim.
 const LOADS: u64 = 4_096;
-/// Units that bring all of its lines in again: ten times as many loads as lines.
-const WARM_UNITS: u64 = 40;
+/// Units that bring all of its lines in again: eight times as many loads as lines.
+const WARM_UNITS: u64 = 32;
 /// Units that are measured.
-const UNITS: u64 = 24;
+const UNITS: u64 = 16;
 /// Colours of the victim.
 const OWN: usize = 10;
 /// Ways left to second-class tasks: the victim needs seven of eleven in its
@@ -64,7 +64,8 @@ fn scene() -> Result<Result<(Scene, u64), Outcome>, Reason> {
         return Ok(Err(Outcome::Needs("two cores for second-class tasks")));
     };
     let victim = start("chase-1m", Some(last))?;
-    place(victim, own)?;
+    wait_for_units(victim, 1)?;
+    place(&[(victim, own)])?;
     let alone = misses(victim)?;
     let others = all.without(own);
     let near = second_class_cores().find(|core| *core != last);
@@ -82,12 +83,9 @@ pub(super) fn by_colours() -> Result<Outcome, Reason> {
         Ok(made) => made,
         Err(needs) => return Ok(needs),
     };
-    place(scene.stream, scene.others)?;
-    place(scene.chase, scene.others)?;
+    place(&[(scene.stream, scene.others), (scene.chase, scene.others)])?;
     let beside = misses(scene.victim)?;
-    for task in [scene.victim, scene.stream, scene.chase] {
-        place(task, scene.all)?;
-    }
+    place(&[scene.victim, scene.stream, scene.chase].map(|task| (task, scene.all)))?;
     let shared = misses(scene.victim)?;
     println!(
         "isolation: misses a million loads: alone {alone}, by colours {beside}, colours shared {shared}"
@@ -110,8 +108,7 @@ pub(super) fn by_colours_and_ways() -> Result<Outcome, Reason> {
     let task = tasks::at(scene.victim);
     let association = division::association(tasks::FIRST, task.workload.load(Ordering::Relaxed));
     task.association.store(association, Ordering::Relaxed);
-    place(scene.stream, scene.others)?;
-    place(scene.chase, scene.own)?;
+    place(&[(scene.stream, scene.others), (scene.chase, scene.own)])?;
     let open = misses(scene.victim)?;
     act(Action::Confine(Share { ways: WAYS_LEFT, percent: 100 }))?;
     let confined = misses(scene.victim);
@@ -135,10 +132,24 @@ fn interfered(shared: u64) -> Result<Outcome, Reason> {
     Ok(Outcome::Passed)
 }
 
-/// Moves a task's pages and waits until they are there.
-fn place(slot: u16, set: ColourSet) -> Result<(), Reason> {
-    colours::change(slot, set).map_err(|refusal| reason(format_args!("{refusal}")))?;
-    wait_for("a move's end", || colours::of(slot).is_none_or(|held| !held.pending))
+/// Moves the pages of tasks that are paused meanwhile, and waits until they are
+/// there.
+fn place(wishes: &[(u16, ColourSet)]) -> Result<(), Reason> {
+    for (slot, _) in wishes {
+        act(Action::Pause(tasks::id(*slot)))?;
+    }
+    for (slot, set) in wishes {
+        colours::change(*slot, *set).map_err(|refusal| reason(format_args!("{refusal}")))?;
+    }
+    for (slot, set) in wishes {
+        wait_for("a move's end", || colours::of(*slot).is_none_or(|held| !held.pending))?;
+        let outside = verify::of(*slot).map_or(u32::MAX, |placed| placed.outside);
+        ensure!(outside == 0, "{outside} pages of task {slot} are outside {set}");
+    }
+    for (slot, _) in wishes {
+        act(Action::Resume(tasks::id(*slot)))?;
+    }
+    Ok(())
 }
 
 /// The misses of the victim in a million loads, once it has everything at hand.

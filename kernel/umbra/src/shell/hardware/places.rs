@@ -10,6 +10,7 @@ use umbra_hw::cpuid::{Cache, CacheKind, CoreKind, Place};
 use super::Numbers;
 use crate::cores::{self, MAX_CORES};
 use crate::hardware::{self, kinds, nodes::NODES, places};
+use crate::memory;
 use crate::shell::page::{Page, Value, name, number};
 use crate::shell::reply::{Reply, message};
 
@@ -31,6 +32,7 @@ struct NodeRow {
     node: usize,
     cores: Numbers,
     bytes: u64,
+    free: u32,
     distances: String<80>,
     costs: String<120>,
 }
@@ -177,8 +179,8 @@ fn node_rows() -> Vec<NodeRow, NODES> {
                 // There is room for all of them.
                 let _ = write!(distances, "{gap}{distance}");
             }
-            let (bytes, costs) = (nodes.bytes(node), costs(nodes.costs(node)));
-            NodeRow { node, cores: Numbers(cores), bytes, distances, costs }
+            let (bytes, free, costs) = (nodes.bytes(node), memory::free_on(node), costs(nodes.costs(node)));
+            NodeRow { node, cores: Numbers(cores), bytes, free, distances, costs }
         })
         .collect()
 }
@@ -211,6 +213,7 @@ fn show_nodes(page: &mut Page<'_, '_>, rows: &[NodeRow]) -> core::fmt::Result {
         number("node", "NODE"),
         name("cores", "CORES"),
         number("bytes", "MEMORY"),
+        number("free_frames", "FREE FRAMES"),
         name("distances", "DISTANCES"),
         name("costs", "READING COSTS"),
     ];
@@ -219,6 +222,7 @@ fn show_nodes(page: &mut Page<'_, '_>, rows: &[NodeRow]) -> core::fmt::Result {
             Value::Number(row.node as u64),
             Value::Shown(&row.cores),
             if row.bytes == 0 { Value::Unknown } else { Value::Bytes(row.bytes) },
+            Value::Number(u64::from(row.free)),
             if row.distances.is_empty() { Value::Text("-") } else { Value::Text(&row.distances) },
             if row.costs.is_empty() { Value::Text("-") } else { Value::Text(&row.costs) },
         ]
