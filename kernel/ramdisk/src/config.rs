@@ -334,7 +334,7 @@ mod tests {
             "case",
         ];
         let all = keys.iter().fold(0, |bits, key| bits | key_bit(key));
-        assert_eq!(all.count_ones(), 11);
+        assert_eq!(all.count_ones(), 12);
     }
 
     proptest! {

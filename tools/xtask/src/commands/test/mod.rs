@@ -164,7 +164,7 @@ mod tests {
         let chosen = |filter: Option<&str>, only: &[Stage]| {
             stages(&Arguments { filter: filter.map(str::to_owned), only: only.to_vec() })
         };
-        assert_eq!(chosen(None, &[]).len(), 9);
+        assert_eq!(chosen(None, &[]).len(), 10);
         assert_eq!(chosen(None, &[Stage::Guest, Stage::Fmt]), [Stage::Fmt, Stage::Guest]);
         assert_eq!(chosen(Some("ring"), &[]), [Stage::Host, Stage::Guest]);
     }
