@@ -160,7 +160,10 @@ impl std::fmt::Display for Duration {
 
 /// Thousandths as a multiple with three digits.
 pub(crate) fn multiple(milli: f64) -> String {
-    let times = milli / 1000.0;
+    // Halves go up, as they do in the guest's own table.
+    let milli = milli.round();
+    let digit = if milli < 9_995.0 { 10.0 } else { 100.0 };
+    let times = (milli / digit).round() * digit / 1000.0;
     match times {
         _ if times < 9.995 => format!("{times:.2}x"),
         _ if times < 99.95 => format!("{times:.1}x"),
@@ -258,7 +261,10 @@ mod tests {
 
     #[test]
     fn multiples_have_three_digits() {
-        assert_eq!([1_234.0, 9_994.0, 9_996.0, 99_960.0].map(multiple), ["1.23x", "9.99x", "10.0x", "100x"]);
+        assert_eq!(
+            [1_234.0, 1_305.0, 1_304.999_9, 9_994.0, 9_996.0, 99_960.0].map(multiple),
+            ["1.23x", "1.31x", "1.31x", "9.99x", "10.0x", "100x"]
+        );
     }
 
     #[test]
