@@ -1,14 +1,16 @@
 //! `trace`: recording who ran where and what the line did.
 
 use alloc::vec::Vec;
+use core::fmt::{Display, Formatter, Result};
 
+use umbra_console::json;
 use umbra_console::parse::{Mode, TraceVerb};
+use umbra_control::line::Dated;
 
 use super::page::{Value, number};
 use super::reply::Reply;
-use crate::events;
-use crate::trace::{self, Held, Switch};
-use crate::{cores, tasks};
+use crate::trace::{self, Held};
+use crate::{cores, events};
 
 /// Switches of each core that people are shown.
 const SHOWN_SWITCHES: usize = 8;
@@ -57,28 +59,27 @@ fn dump(reply: Reply) {
         trace::send();
         return reply.done(format_args!("all of it was sent"));
     }
-    let mut switches: Vec<Switch> =
-        cores::all().flat_map(|core| trace::switches(core.number, SHOWN_SWITCHES)).collect();
-    switches.sort_unstable_by_key(|switch| switch.at_ns);
     let events = events::since(trace::since_ns());
     let shown = events.get(events.len().saturating_sub(SHOWN_EVENTS)..).unwrap_or_default();
     reply.show(|page| {
         for dated in shown {
-            page.line(format_args!("{:>15} ns  line    {:?}", dated.at_ns, dated.event))?;
+            page.line(format_args!("line    {}", Told(dated)))?;
         }
-        for switch in &switches {
-            let (at_ns, core, name) = (switch.at_ns, switch.core, switch.name());
-            match switch.slot {
-                Some(slot) if slot >= tasks::SECOND => {
-                    page.line(format_args!("{at_ns:>15} ns  core {core:<2} {name} ({slot})"))?;
-                }
-                _ => page.line(format_args!("{at_ns:>15} ns  core {core:<2} {name}"))?,
+        for core in cores::all() {
+            for switch in trace::switches(core.number, SHOWN_SWITCHES) {
+                let (at_ns, core, name) = (switch.at_ns, switch.core, switch.name());
+                page.line(format_args!("core {core:<2} {at_ns} ns {name}"))?;
             }
         }
-        page.line(format_args!(
-            "the last {} switches and {} events; 'mode json; trace dump' sends all",
-            switches.len(),
-            shown.len()
-        ))
+        page.line(format_args!("the last of each core and of the line; 'mode json; trace dump' sends all"))
     });
+}
+
+/// An event of the line as one line of text.
+struct Told<'e>(&'e Dated);
+
+impl Display for Told<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        json::object(f, |o| events::write(self.0, o))
+    }
 }

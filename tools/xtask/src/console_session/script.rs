@@ -86,7 +86,7 @@ pub(crate) const SESSION: &[Step] = &[
     line("the quarantine is shown", "quarantine", &[]),
     line("the statistics are shown", "stats", &[]),
     line("the log is shown", "log -n 5", &["INFO"]),
-    line("what was traced is shown", "trace dump", &["Released", "core 0", "control"]),
+    line("what was traced is shown", "trace dump", &["\"event\":\"released\"", "core 0", "control"]),
     line("tracing ends", "trace off; trace", &["ok:", "recording", "no"]),
     line("replies become records", "mode json", &[]),
     line("a record has its marks", "uptime", &["\"cmd\":\"uptime\"", "\"ok\":true"]),

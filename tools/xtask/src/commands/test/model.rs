@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::Counts;
+use crate::console_session::Session;
 use crate::image::{Builder, Configuration, Images, configuration::Mode};
 use crate::qemu::libtest::Tally;
 use crate::qemu::{Emulator, Firmware, Guest, Machine, Outcome, Outputs, plain};
@@ -83,6 +84,7 @@ pub(super) fn tests(builder: &Builder) -> Counts {
     let name = format!("{REPEATS} runs with 4 CPUs are the same, one on a busy host");
     counts.add(same(&name, runs));
     counts.add(Counts::one("model: another seed gives other figures", differs));
+    counts.add(Counts::one("model: the console sees the modelled machine", console(builder, &emulator)));
     counts
 }
 
@@ -151,6 +153,31 @@ fn run(boot: &Boot, emulator: &Emulator) -> Result<Ran> {
     let read =
         |file: &PathBuf| std::fs::read(file).with_context(|| format!("cannot read {}", file.display()));
     Ok(Ran { outcome, serial: read(&serial)?, log: plain(&read(&log)?) })
+}
+
+/// Lines typed on a modelled machine, and what must be in the reply.
+const TYPED: [(&str, &[&str]); 4] = [
+    ("hw", &["Umbra machine model xeon4"]),
+    ("cat show", &["7ff"]),
+    ("trace on; trace", &["ok:", "recording", "yes"]),
+    ("trace dump", &["core 0", "control"]),
+];
+
+fn console(builder: &Builder, emulator: &Emulator) -> Result<()> {
+    let images = builder.images("model-console", &Configuration::new(Mode::Console))?;
+    let mut machine = Machine::new(&images, Firmware::Bios, 2)?;
+    machine.model = Some(emulator.model("xeon4", 2, MEMORY_MIB, Outputs::default())?);
+    let mut session = Session::start(&machine, &workspace::target("logs/model-console.log"))?;
+    for (line, expected) in TYPED {
+        let reply = session.command(line)?;
+        if let Some(missing) = expected.iter().find(|text| !reply.contains(**text)) {
+            bail!("expected `{missing}` in the reply to `{line}`, which was `{}`", reply.trim());
+        }
+    }
+    match session.last_command("poweroff")? {
+        Outcome::Success => Ok(()),
+        outcome => bail!("{outcome}"),
+    }
 }
 
 /// Runs `body` while every processor of the host is kept busy.
