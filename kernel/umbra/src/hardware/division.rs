@@ -247,8 +247,18 @@ pub(crate) fn is_associating() -> bool {
     ASSOCIATING.load(Ordering::Relaxed)
 }
 
-/// Sets what the core holds back to class 0 and RMID 0, as after reset.
+/// Sets what the core holds back to class 0 and RMID 0, as after reset, and
+/// tells code and data apart no longer where whoever ran before left it on:
+/// each mask would be another class's.
 pub(super) fn arrive(number: u8) {
+    let rdt = &the().rdt;
+    for (cache, register) in [(rdt.l3, msr::L3_QOS_CFG), (rdt.l2, msr::L2_QOS_CFG)] {
+        if cache.is_some_and(|cache| cache.cdp) && MsrBus.read(register).is_ok_and(|bits| bits & 1 == 1) {
+            crate::log_line!(Warn, "hardware: core {number}: code and data were told apart; no longer");
+            // The register takes 0: it was announced.
+            let _ = MsrBus.write(register, 0);
+        }
+    }
     if ASSOCIATING.load(Ordering::Relaxed)
         && let Err(fault) = MsrBus.write(msr::PQR_ASSOC, 0)
     {
