@@ -77,6 +77,24 @@ fn the_oracle_puts_aside_what_later_bursts_do_not_bear_out() {
 }
 
 #[test]
+fn the_trials_are_of_all_tasks_however_they_are_started() {
+    let tasks: Vec<Watched> = (0..5).map(|id| task(id, 10 * u64::from(id))).collect();
+    let mut policies = policies(Policy::Oracle);
+    for count in 1..=5 {
+        policies.hooks().steer(&Sight { holds: count > 1, ..sight(&tasks[..count]) });
+    }
+    let mut bursts = 0;
+    while policies.hooks().wants_burst() == Some(0) && bursts < 62 {
+        policies.hooks().steer(&sight(&tasks));
+        let burst = Some(burst(1, 0, Close::NONE));
+        policies.hooks().steer(&Sight { burst, now_ns: (2 + bursts) * MS, ..sight(&tasks) });
+        policies.hooks().after_run(&self::burst(64, 0, Close::NONE));
+        bursts += 1;
+    }
+    assert_eq!(bursts, 62);
+}
+
+#[test]
 fn between_trials_everything_is_given_back() {
     let tasks = [task(1, 1)];
     let mut policies = policies(Policy::Oracle);
