@@ -23,6 +23,7 @@ mod patent;
 mod perfiso;
 mod reactive;
 mod sight;
+mod stack;
 
 pub use patent::{Ledger, MAX_PAIRS};
 pub use sight::Sight;

@@ -78,6 +78,8 @@ enum Stage {
 #[derive(Debug, Default)]
 pub(super) struct Oracle {
     stage: Stage,
+    /// All tasks there were when the trials were listed.
+    of: TaskSet,
     /// The tasks that may be paused, heaviest first.
     tasks: Vec<crate::machine::TaskId, MAX_TASKS>,
     trials: Vec<(Candidate, Score), MAX_TRIALS>,
@@ -95,6 +97,7 @@ impl Oracle {
     pub(super) const fn new() -> Self {
         Self {
             stage: Stage::Begin,
+            of: TaskSet::NONE,
             tasks: Vec::new(),
             trials: Vec::new(),
             next: 0,
@@ -103,6 +106,15 @@ impl Oracle {
             ran_ns: 0,
             seen_ns: 0,
             undivided: [0; MAX_TASKS],
+        }
+    }
+
+    fn plan_for(&mut self, sight: &Sight<'_>) {
+        let mut present = TaskSet::NONE;
+        sight.tasks.iter().for_each(|task| present.insert(task.id));
+        if present != self.of {
+            self.of = present;
+            self.plan(sight.tasks, sight.shares);
         }
     }
 
@@ -241,8 +253,10 @@ impl Hooks for Oracle {
     }
 
     fn steer(&mut self, sight: &Sight<'_>) -> Holding {
-        if self.stage == Stage::Begin && !sight.tasks.is_empty() && sight.burst.is_none() {
-            self.plan(sight.tasks, sight.shares);
+        // Tasks are started one by one: until a trial was judged, one more of
+        // them means other trials.
+        if self.next == 0 && sight.burst.is_none() {
+            self.plan_for(sight);
         }
         self.observe(sight);
         match self.stage {

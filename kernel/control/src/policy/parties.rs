@@ -15,10 +15,11 @@
 //! answers.
 
 use super::sight::{Slack, Tail};
+use super::stack::Stack;
 use super::{Hooks, Period, Sight, View};
 use crate::machine::{Share, Shares};
-use crate::quarantine::{Holding, TaskSet};
-use crate::sample::{Watched, value};
+use crate::quarantine::Holding;
+use crate::sample::Watched;
 
 /// How much shorter our periods are.
 const SCALE: u64 = 250;
@@ -73,7 +74,7 @@ pub(super) struct Parties {
     turn: Resource,
     trial: Trial,
     /// Units the first-class side has been given.
-    paused: u32,
+    paused: Stack,
     ways_taken: u8,
     percent_taken: u8,
     due_ns: u64,
@@ -81,25 +82,21 @@ pub(super) struct Parties {
     late_permille: u32,
 }
 
-/// How many units of each there are to take.
+/// What there is to take.
 #[derive(Clone, Copy)]
-struct Most {
-    tasks: u32,
+struct Most<'t> {
+    tasks: &'t [Watched],
     ways: u8,
     percent: u8,
 }
 
-impl Most {
-    fn of(shares: Shares, tasks: usize) -> Self {
+impl<'t> Most<'t> {
+    fn of(shares: Shares, tasks: &'t [Watched]) -> Self {
         let percent = match shares.least_percent {
             0 => 0,
             least => 100u8.saturating_sub(least) / PERCENT_UNIT * PERCENT_UNIT,
         };
-        Self {
-            tasks: u32::try_from(tasks).unwrap_or(u32::MAX),
-            ways: if shares.ways >= 2 { shares.ways - 1 } else { 0 },
-            percent,
-        }
+        Self { tasks, ways: if shares.ways >= 2 { shares.ways - 1 } else { 0 }, percent }
     }
 }
 
@@ -110,7 +107,7 @@ impl Parties {
             begun: false,
             turn: Resource::Cores,
             trial: Trial::None,
-            paused: 0,
+            paused: Stack::new(),
             ways_taken: 0,
             percent_taken: 0,
             due_ns: 0,
@@ -120,7 +117,7 @@ impl Parties {
     }
 
     /// One decision.
-    fn decide(&mut self, now_ns: u64, slack: Slack, most: Most) {
+    fn decide(&mut self, now_ns: u64, slack: Slack, most: Most<'_>) {
         match core::mem::take(&mut self.trial) {
             Trial::Taken(resource, before) if slack < ACT_BELOW && slack <= before => {
                 self.give(resource);
@@ -154,26 +151,24 @@ impl Parties {
         Some(found)
     }
 
-    fn take(&mut self, resource: Resource, most: Most) -> bool {
-        let before = (self.paused, self.ways_taken, self.percent_taken);
+    fn take(&mut self, resource: Resource, most: Most<'_>) -> bool {
         match resource {
-            Resource::Cores => self.paused = self.paused.saturating_add(1).min(most.tasks),
-            Resource::Ways => self.ways_taken = self.ways_taken.saturating_add(1).min(most.ways),
-            Resource::Bandwidth => {
-                self.percent_taken = self.percent_taken.saturating_add(PERCENT_UNIT).min(most.percent);
-            }
+            Resource::Cores => self.paused.push_any(most.tasks),
+            Resource::Ways => change(&mut self.ways_taken, |ways| ways.saturating_add(1).min(most.ways)),
+            Resource::Bandwidth => change(&mut self.percent_taken, |percent| {
+                percent.saturating_add(PERCENT_UNIT).min(most.percent)
+            }),
         }
-        before != (self.paused, self.ways_taken, self.percent_taken)
     }
 
     fn give(&mut self, resource: Resource) -> bool {
-        let before = (self.paused, self.ways_taken, self.percent_taken);
         match resource {
-            Resource::Cores => self.paused = self.paused.saturating_sub(1),
-            Resource::Ways => self.ways_taken = self.ways_taken.saturating_sub(1),
-            Resource::Bandwidth => self.percent_taken = self.percent_taken.saturating_sub(PERCENT_UNIT),
+            Resource::Cores => self.paused.pop(),
+            Resource::Ways => change(&mut self.ways_taken, |ways| ways.saturating_sub(1)),
+            Resource::Bandwidth => {
+                change(&mut self.percent_taken, |percent| percent.saturating_sub(PERCENT_UNIT))
+            }
         }
-        before != (self.paused, self.ways_taken, self.percent_taken)
     }
 
     fn share(&self, shares: Shares) -> Option<Share> {
@@ -183,19 +178,11 @@ impl Parties {
     }
 }
 
-/// The `count` tasks that move most to and from memory. A paused one moves
-/// nothing, so those that are paused already come first.
-fn heaviest(tasks: &[Watched], count: u32) -> TaskSet {
-    let mut set = TaskSet::NONE;
-    for _ in 0..count {
-        let left = tasks.iter().filter(|task| !set.has(task.id));
-        let moved = |task: &&Watched| (!task.runnable, value(task.traffic).unwrap_or(0));
-        match left.max_by_key(moved) {
-            Some(task) => set.insert(task.id),
-            None => break,
-        }
-    }
-    set
+/// Whether `how` changed the value.
+fn change(value: &mut u8, how: impl FnOnce(u8) -> u8) -> bool {
+    let before = *value;
+    *value = how(before);
+    *value != before
 }
 
 impl Hooks for Parties {
@@ -212,7 +199,7 @@ impl Hooks for Parties {
             self.tail.see(burst);
             self.late_permille = burst.late_permille;
         }
-        let most = Most::of(sight.shares, sight.tasks.len());
+        let most = Most::of(sight.shares, sight.tasks);
         if !self.begun {
             self.begun = true;
             self.ways_taken = most.ways.div_ceil(2);
@@ -223,7 +210,8 @@ impl Hooks for Parties {
             self.due_ns = sight.now_ns + PERIOD_NS;
             self.decide(sight.now_ns, slack, most);
         }
-        let paused = heaviest(sight.tasks, self.paused.min(most.tasks));
+        self.paused.keep_present(sight.tasks);
+        let paused = self.paused.set();
         Holding { clear: sight.first_class_cores, paused, share: self.share(sight.shares), dedicate: false }
     }
 }

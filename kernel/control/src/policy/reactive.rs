@@ -13,11 +13,11 @@
 //! task itself, paused; bandwidth is what the tasks' counters say, not the
 //! memory controller's, so write-backs are not in it where misses are counted.
 
+use super::stack::Stack;
 use super::{Hooks, Sight};
 use crate::machine::CoreSet;
-use crate::quarantine::{Holding, TaskSet};
-use crate::sample::{Watched, value};
-use heapless::Vec;
+use crate::quarantine::Holding;
+use crate::sample::Watched;
 
 /// The paper polls every 10 microseconds; we have the tick.
 pub(super) const PAPER_NS: u64 = 10_000;
@@ -27,45 +27,29 @@ pub(super) const PAPER_NS: u64 = 10_000;
 const UPPER_PERMILLE: u32 = 800;
 /// Below this something is given back: 8/9 of the upper limit, as theirs.
 const LOWER_PERMILLE: u32 = 711;
-/// Tasks that can be paused at the same time.
-const MAX_PAUSED: usize = 32;
-
 /// Takes from the worst while there is too much traffic.
 #[derive(Debug, Default)]
 pub(super) struct Reactive {
     /// The poll before was above the limit.
     triggered: bool,
-    /// Paused, in order, with their generations.
-    paused: Vec<(crate::machine::TaskId, u32), MAX_PAUSED>,
+    paused: Stack,
 }
 
 impl Reactive {
     pub(super) const fn new() -> Self {
-        Self { triggered: false, paused: Vec::new() }
+        Self { triggered: false, paused: Stack::new() }
     }
 
     fn poll(&mut self, traffic_permille: u32, tasks: &[Watched]) {
         let above = traffic_permille >= UPPER_PERMILLE;
         if self.triggered {
             // Nobody to take from: stay alert, as the authors' code does.
-            self.triggered = above && !self.punish(tasks);
+            self.triggered = above && !self.paused.push_worst(tasks);
         } else if above {
             self.triggered = true;
         } else if traffic_permille < LOWER_PERMILLE {
             self.paused.pop();
         }
-    }
-
-    /// Takes from the task that moves most. At most 128 are compared.
-    fn punish(&mut self, tasks: &[Watched]) -> bool {
-        let running = tasks.iter().filter(|task| task.runnable && !self.has(task));
-        let moved = |task: &&Watched| value(task.traffic).unwrap_or(0);
-        let worst = running.filter(|task| moved(task) > 0).max_by_key(moved);
-        worst.is_some_and(|task| self.paused.push((task.id, task.generation)).is_ok())
-    }
-
-    fn has(&self, task: &Watched) -> bool {
-        self.paused.contains(&(task.id, task.generation))
     }
 }
 
@@ -75,18 +59,13 @@ impl Hooks for Reactive {
     }
 
     fn steer(&mut self, sight: &Sight<'_>) -> Holding {
-        let there = |(id, generation): &(_, u32)| {
-            sight.tasks.iter().any(|task| (task.id, task.generation) == (*id, *generation))
-        };
-        self.paused.retain(there);
+        self.paused.keep_present(sight.tasks);
         // Unknown traffic is no reason to act, nor is that from before the last
         // action took effect.
         if let Some(traffic_permille) = sight.traffic_permille.filter(|_| sight.steady_ticks > 0) {
             self.poll(traffic_permille, sight.tasks);
         }
-        let mut paused = TaskSet::NONE;
-        self.paused.iter().for_each(|(id, _)| paused.insert(*id));
         let clear = if sight.burst.is_some() { sight.first_class_cores } else { CoreSet(0) };
-        Holding { clear, paused, ..Holding::NOTHING }
+        Holding { clear, paused: self.paused.set(), ..Holding::NOTHING }
     }
 }

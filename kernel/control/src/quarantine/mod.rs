@@ -107,4 +107,6 @@ impl Plan {
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod hold_tests;
+#[cfg(test)]
 mod tests;

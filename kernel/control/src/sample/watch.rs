@@ -183,9 +183,8 @@ impl Watch {
         for number in 0..machine.task_slots() {
             let id = TaskId(number);
             let Some(slot) = self.slots.get_mut(usize::from(number)) else { break };
-            let Some((view, counts)) =
-                machine.task(id).filter(|task| task.state != TaskState::Ended).zip(machine.counts(id))
-            else {
+            let view = machine.task(id).filter(|task| task.state != TaskState::Ended);
+            let Some((view, counts)) = view.and_then(|view| Some((view, machine.counts(id)?))) else {
                 slot.seen = false;
                 continue;
             };
