@@ -14,6 +14,7 @@
 //!
 //! `Line::new` is `const`: the line is about 90 KiB and belongs in a static.
 
+mod ahead;
 mod burst;
 mod config;
 mod event;
