@@ -13,9 +13,21 @@ use crate::quarantine::{Phase, Step, recolouring};
 const LONGEST_AHEAD_NS: u64 = 250_000_000;
 
 impl Line {
-    /// How much sooner than usual a preparation has to begin for the pages to be
-    /// moved in time.
-    pub(super) fn ahead_ns<M: Machine>(&self, machine: &M) -> u64 {
+    /// How much sooner than usual the preparation of the waiting burst has to
+    /// begin for pages to be moved in time. Reckoned once for each burst.
+    pub(super) fn ahead_ns<M: Machine>(&mut self, machine: &M) -> u64 {
+        let Some(waiting) = self.waiting.as_ref().filter(|waiting| !waiting.asked) else { return 0 };
+        match self.ahead_of {
+            Some((release_ns, ahead_ns)) if release_ns == waiting.release_ns => ahead_ns,
+            _ => {
+                let ahead_ns = self.reckon_ahead_ns(machine);
+                self.ahead_of = Some((waiting.release_ns, ahead_ns));
+                ahead_ns
+            }
+        }
+    }
+
+    fn reckon_ahead_ns<M: Machine>(&self, machine: &M) -> u64 {
         if self.profile.is_empty() {
             return 0;
         }
