@@ -3,30 +3,30 @@
 //! Only boot and the control task come here, so the lock is never contended;
 //! no interrupt handler and no other core takes it.
 
+mod areas;
 pub(crate) mod colours;
 pub(crate) mod evidence;
 pub(crate) mod moving;
+mod nodes;
+mod objects;
 pub(crate) mod verify;
 
-use core::mem::MaybeUninit;
-use core::ops::Range;
+pub(crate) use areas::Areas;
+pub(crate) use nodes::{free_on, learn_nodes, settle_at};
+pub(crate) use objects::object;
+
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use bootloader_api::info::{MemoryRegion, MemoryRegionKind};
-use heapless::Vec;
 use spin::mutex::SpinMutex;
 use umbra_memory::{
-    Budget, Class, ColourSet, Colours, Division, FRAME_BYTES, Frame, FrameAllocator, NODES, Node,
-    OBJECTS_BASE, OBJECTS_BYTES, Owner, core_stack, memory_area, stack_area,
+    Budget, Class, ColourSet, Colours, Division, FRAME_BYTES, Frame, FrameAllocator, OBJECTS_BASE, Owner,
+    core_stack, memory_area, stack_area,
 };
 use umbra_x86_64::paging::{Access, Audit, MapError, Space};
 
-use crate::hardware::nodes::Nodes;
-
 /// Frames below this stay out of the allocator: real mode and firmware use them.
 const LOW_MEMORY_END: u64 = 0x10_0000;
-/// Ranges of memory nodes that are kept; memory of others counts to node 0.
-const NODE_RANGES: usize = 32;
 /// Real-mode memory ends here; above it are video memory and firmware.
 const REAL_MODE_END: u64 = 0xA_0000;
 
@@ -39,7 +39,7 @@ static MEMORY: SpinMutex<Option<Memory>> = SpinMutex::new(None);
 struct Memory {
     frames: FrameAllocator<'static>,
     /// Which memory is of which node, as far as the platform says.
-    nodes: Vec<(Range<u64>, Node), NODE_RANGES>,
+    nodes: nodes::Ranges,
     space: Space,
     /// Colours of page tables, of cores' stacks, of the heap and all else of the
     /// kernel's that is not part of its image.
@@ -132,7 +132,7 @@ pub(crate) fn init(
     colours::init(division);
     let memory = Memory {
         frames,
-        nodes: Vec::new(),
+        nodes: nodes::Ranges::new(),
         space,
         kernel: division.of(Class::Kernel),
         next_object: OBJECTS_BASE,
@@ -146,44 +146,6 @@ pub(crate) fn init(
 /// Makes every writable page non-executable.
 pub(crate) fn enforce_write_xor_execute() -> Audit {
     with(|memory| memory.space.enforce_write_xor_execute()).unwrap_or_default()
-}
-
-/// Sorts frames by the platform's nodes, once they are known. Without any,
-/// everything is node 0 and nothing is done.
-pub(crate) fn learn_nodes(nodes: &Nodes) {
-    if nodes.count() < 2 {
-        return;
-    }
-    with(|memory| {
-        memory.nodes = nodes
-            .ranges()
-            .filter_map(|(range, node)| {
-                Some((range, Node(u8::try_from(node).ok().filter(|n| usize::from(*n) < NODES)?)))
-            })
-            .take(NODE_RANGES)
-            .collect();
-        memory.resort(memory.frames.colours());
-        for node in 0..nodes.count().min(NODES) {
-            let mut others: Vec<usize, NODES> =
-                (0..nodes.count().min(NODES)).filter(|other| *other != node).collect();
-            let distance = |other: &usize| nodes.distances(node).get(*other).copied().unwrap_or(u8::MAX);
-            others.sort_unstable_by_key(distance);
-            let number = |node: usize| Node(u8::try_from(node).unwrap_or(0));
-            memory.frames.prefer(number(node), others.iter().map(|other| number(*other)));
-        }
-    });
-}
-
-/// The frames of `owner` come from `node` first, from now on.
-pub(crate) fn settle_at(owner: Owner, node: usize) {
-    let node = Node(u8::try_from(node).unwrap_or(0));
-    with(|memory| memory.frames.settle_at(owner, node));
-}
-
-/// Free frames of a node.
-pub(crate) fn free_on(node: usize) -> u32 {
-    let node = u8::try_from(node).ok().filter(|node| usize::from(*node) < NODES);
-    node.and_then(|node| with(|memory| memory.frames.free_on(Node(node)))).unwrap_or(0)
 }
 
 /// Figures as they are now.
@@ -211,60 +173,12 @@ pub(crate) fn window(physical: u64) -> u64 {
     WINDOW.load(Ordering::Relaxed) + physical
 }
 
-/// Room for a kernel object that is never given back, zeroed: mapped with a
-/// guard behind it, in frames of the kernel's colours as long as there are any.
-pub(crate) fn object<T>(count: usize) -> Result<&'static mut [MaybeUninit<T>], MemoryError> {
-    let bytes = u64::try_from(size_of::<T>() * count).unwrap_or(u64::MAX);
-    let wanted = u32::try_from(bytes.div_ceil(FRAME_BYTES).max(1)).unwrap_or(u32::MAX);
-    let bottom = with(|memory| {
-        let free = memory.frames.free_frames();
-        let (bottom, length) = (memory.next_object, u64::from(wanted) * FRAME_BYTES);
-        if wanted > free || bottom + length >= OBJECTS_BASE + OBJECTS_BYTES {
-            return Err(MemoryError::Short { wanted, free });
-        }
-        memory.map_range(bottom, length, memory.kernel, Owner::KERNEL)?;
-        memory.next_object = bottom + length + FRAME_BYTES;
-        Ok(bottom)
-    })
-    .unwrap_or(Err(MemoryError::NotReady))?;
-    let pointer = bottom as *mut MaybeUninit<T>;
-    assert!(align_of::<T>() <= 4096, "frames are page-aligned");
-    // SAFETY: the range was just mapped, zeroed, for this object alone, and is
-    // large enough; `MaybeUninit` makes no demand on its content.
-    Ok(unsafe { core::slice::from_raw_parts_mut(pointer, count) })
-}
-
 /// Maps stack number `stack` of a core, `bytes` long, and returns its top.
 pub(crate) fn map_core_stack(core: u8, stack: u16, bytes: u64) -> Result<u64, MemoryError> {
     let Some((bottom, _)) = core_stack(u16::from(core), stack) else { return Err(MemoryError::NotReady) };
     with(|memory| memory.map_range(bottom, bytes, memory.kernel, Owner::KERNEL))
         .unwrap_or(Err(MemoryError::NotReady))?;
     Ok(bottom + bytes)
-}
-
-/// A task slot's areas, mapped.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Areas {
-    pub(crate) stack_bottom: u64,
-    pub(crate) stack_bytes: u64,
-    pub(crate) memory_bottom: u64,
-    pub(crate) memory_bytes: u64,
-}
-
-impl Areas {
-    /// Pages of both areas.
-    pub(crate) fn pages(&self) -> u32 {
-        u32::try_from((self.stack_bytes + self.memory_bytes) / FRAME_BYTES).unwrap_or(u32::MAX)
-    }
-
-    /// The address of a page, numbered through both areas.
-    pub(crate) fn page(&self, number: u32) -> u64 {
-        let offset = u64::from(number) * FRAME_BYTES;
-        match offset.checked_sub(self.stack_bytes) {
-            None => self.stack_bottom + offset,
-            Some(offset) => self.memory_bottom + offset,
-        }
-    }
 }
 
 /// Maps a task's stack and memory, zeroed, in frames of `colours`. Either
@@ -421,15 +335,6 @@ impl Memory {
             colours: frames.colours().count(),
             division: colours::division(),
         }
-    }
-
-    /// Sorts frames by colours and by the nodes that are known.
-    fn resort(&mut self, colours: Colours) {
-        let nodes = &self.nodes;
-        self.frames.resort(colours, |frame| {
-            let of = nodes.iter().find(|(range, _)| range.contains(&frame.address()));
-            of.map_or(Node(0), |(_, node)| *node)
-        });
     }
 
     fn map_range(

@@ -17,10 +17,11 @@
 //! without flushing first (`schedule::switch`), and only tasks touch these
 //! pages, so what it may still have cached is never used.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+mod cost;
 
-use umbra_control::machine::Colouring;
+use core::sync::atomic::Ordering;
 
+pub(crate) use cost::colouring;
 use umbra_memory::{ColourSet, Frame, Owner, Recolouring, STEP_PAGES, Step, StepBudget, Tally};
 use umbra_sched::Roles;
 use umbra_x86_64::cpu;
@@ -110,16 +111,6 @@ impl Report {
     }
 }
 
-/// Nanoseconds for each page moved, from a move's begin to its end: the mean of
-/// the last moves, the newest for a quarter. Written by the control task, read
-/// in its tick.
-static PAGE_NS: AtomicU32 = AtomicU32::new(FIRST_GUESS_NS);
-/// Until one was measured. Four times what copying alone takes in the SWAP paper
-/// (2.9 us a page).
-const FIRST_GUESS_NS: u32 = 12_000;
-/// Moves of fewer pages say nothing.
-const TELLING_PAGES: u32 = 64;
-
 struct State {
     current: Option<Move>,
     last: Option<Report>,
@@ -174,34 +165,10 @@ pub(crate) fn look(now_ns: u64) {
         state.current = None;
         // What was overtaken by another wish is not over: that one follows.
         if settled {
-            learn(&report);
+            cost::learn(&report);
             state.last = Some(report);
             tell(&report);
         }
-    }
-}
-
-fn learn(report: &Report) {
-    if report.tally.moved >= TELLING_PAGES && !report.warmed {
-        let took = u32::try_from(report.took_ns / u64::from(report.tally.moved)).unwrap_or(u32::MAX);
-        let before = PAGE_NS.load(Ordering::Relaxed);
-        PAGE_NS.store((before - before / 4).saturating_add(took / 4), Ordering::Relaxed);
-    }
-}
-
-/// What setting the classes apart would come to. May be called in the tick.
-/// Bound: the slots.
-pub(crate) fn colouring() -> Colouring {
-    let shared = u8::try_from(colours::shared_usually()).unwrap_or(u8::MAX);
-    // SAFETY: only the control core fills and empties slots, and it is here.
-    let pages =
-        |task: &Task| (*unsafe { task.tenancy.get() }).filter(|t| !t.reaped).map_or(0, |t| t.areas.pages());
-    let second = tasks::second_class().fold(0u32, |sum, (_, task)| sum.saturating_add(pages(task)));
-    Colouring {
-        shared: if shared < 2 { 0 } else { shared },
-        first_pages: pages(tasks::at(tasks::FIRST)),
-        second_pages: second,
-        page_ns: PAGE_NS.load(Ordering::Relaxed),
     }
 }
 

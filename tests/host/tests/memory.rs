@@ -105,12 +105,10 @@ impl<'w> Coloured<'w> {
         let Some(mapping) = &mut self.mappings[usize::from(slot)] else { return };
         let held = self.holdings.of(slot).expect("every task holds colours");
         let place = which % mapping.0.len().max(1);
-        match mapping.0.get_mut(place) {
-            Some(page) => match page.take() {
-                Some(frame) => self.frames.free(frame, owner_of(slot)).expect("its own"),
-                None => *page = self.frames.allocate(held.colours, owner_of(slot)).ok(),
-            },
-            None => {}
+        let Some(page) = mapping.0.get_mut(place) else { return };
+        match page.take() {
+            Some(frame) => self.frames.free(frame, owner_of(slot)).expect("its own"),
+            None => *page = self.frames.allocate(held.colours, owner_of(slot)).ok(),
         }
     }
 
@@ -294,7 +292,9 @@ proptest! {
                     }
                 }
                 Deed::Undo => lease.undo(),
-                Deed::Steps(steps, moves) => (0..steps).all(|_| !machine.step(moves)).then_some(()).unwrap_or(()),
+                Deed::Steps(steps, moves) => {
+                    let _ = (0..steps).all(|_| !machine.step(moves));
+                }
             }
             now_ns += 1_000_000;
             lease.tick(now_ns, &mut machine, |_| {});

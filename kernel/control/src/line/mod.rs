@@ -7,8 +7,9 @@
 //!
 //! A tick does a bounded amount of work, whatever the number of tasks: at most
 //! 2 samples, 4 pairs, 8 planned tasks, 8 actions started, 2 bins of a profile
-//! or 2 phases of a shadow. Three things are rarer and larger, each at most
-//! once a burst: taking up a finished burst (no loop), merging the bins of a
+//! or 2 phases of a shadow. Some things are rarer and larger, each at most
+//! once or twice a burst: summing the pages that colours would move (128 slots),
+//! taking up a finished burst (no loop), merging the bins of a
 //! recording that outgrew them (32 additions), and choosing a suspect (128
 //! comparisons).
 //!
@@ -17,6 +18,7 @@
 //!
 //! `Line::new` is `const`: the line is about 110 KiB and belongs in a static.
 
+mod ahead;
 mod burst;
 mod config;
 mod event;
@@ -95,6 +97,9 @@ pub struct Line {
 
     policies: Policies,
     preparation: Preparation,
+    /// How much sooner the burst of this release is prepared for, for the sake
+    /// of colours.
+    ahead_of: Option<(u64, u64)>,
     aside: Aside,
     /// The shadow's demand as it came, and the echo's, of this preparation.
     shadowed: Option<Demand>,
@@ -150,6 +155,7 @@ impl Line {
             effort: Effort::new(20_000_000),
             policies: Policies::new(),
             preparation: Preparation::IDLE,
+            ahead_of: None,
             aside: Aside::None,
             shadowed: None,
             echoed: None,

@@ -1,14 +1,13 @@
 //! Preparing for a burst: shadow, echo, scores, plan, action, one after the
 //! other, each given up when the time left is needed for what follows.
 
+use super::ahead::keeps_cache_apart;
 use super::{Event, Line};
 use crate::adapt::learn_correction;
 use crate::demand::Compact;
-use crate::machine::{Action, Apart, AsideProgress, Machine};
+use crate::machine::{AsideProgress, Machine};
 use crate::predict::PAIRS_PER_TICK;
-use crate::quarantine::{
-    Phase, Recolour, Rule, SLOTS_PER_TICK, Step, TASKS_PER_TICK, confinement, recolouring,
-};
+use crate::quarantine::{Phase, Recolour, Rule, SLOTS_PER_TICK, TASKS_PER_TICK, confinement, recolouring};
 use crate::sample::MAX_TASKS;
 use crate::shadow::{echo_demand, shadow_demand};
 
@@ -18,9 +17,6 @@ const LOST_ASIDE_NS: u64 = 10_000_000_000;
 /// A plan asked for on the console has this long for its shadow, scores and
 /// actions.
 const WISH_NS: u64 = 1_000_000_000;
-
-/// A preparation begins at most so much sooner for the sake of colours.
-const LONGEST_AHEAD_NS: u64 = 250_000_000;
 
 /// Where a preparation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +49,9 @@ pub(super) struct Preparation {
     begun_ns: u64,
     /// Asides are waited for until then.
     asides_until_ns: u64,
-    lease_ns: u64,
+    pub(super) lease_ns: u64,
     /// The plan is not carried out sooner: what is paused early is lost.
-    not_before_ns: u64,
+    pub(super) not_before_ns: u64,
     /// When the plan was ready.
     ready_ns: u64,
     /// The plan is carried out, not only made.
@@ -64,8 +60,8 @@ pub(super) struct Preparation {
     planning: bool,
     /// The colours that are set apart ahead of all else, and whether that has
     /// begun.
-    ahead: Option<Recolour>,
-    is_ahead: bool,
+    pub(super) ahead: Option<Recolour>,
+    pub(super) is_ahead: bool,
     /// It began with a shadow, so its length tells how early to begin.
     foresees: bool,
 }
@@ -270,48 +266,6 @@ impl Line {
         }
     }
 
-    /// How much sooner than usual a preparation has to begin for the pages to be
-    /// moved in time.
-    pub(super) fn ahead_ns<M: Machine>(&self, machine: &M) -> u64 {
-        if self.profile.is_empty() {
-            return 0;
-        }
-        let demand = Compact::of(&self.profile.mean, &self.capacity);
-        recolouring(&demand, &machine.colouring(), machine.shares(), LONGEST_AHEAD_NS)
-            .map_or(0, |recolour| recolour.takes_ns)
-    }
-
-    /// Begins to move pages when it is time for that; the rest of the plan is
-    /// not before its own time.
-    fn act_ahead(&mut self, now_ns: u64) -> Prep {
-        let Some(recolour) = self.preparation.ahead.filter(|_| !self.preparation.is_ahead) else {
-            return Prep::Act;
-        };
-        if now_ns.saturating_add(recolour.takes_ns) >= self.preparation.not_before_ns {
-            match self.lease.phase() {
-                Phase::Idle => {
-                    let lease_ns = self.preparation.lease_ns;
-                    self.preparation.is_ahead = self.lease.append(now_ns, recolour.step, lease_ns);
-                }
-                _ => self.lease.undo(),
-            }
-        }
-        Prep::Act
-    }
-
-    /// Takes the plan into force; what was begun ahead stays.
-    fn begin_lease(&mut self, now_ns: u64) -> bool {
-        let goes_on = matches!(self.lease.phase(), Phase::Applying | Phase::Active);
-        if !(self.preparation.is_ahead && goes_on) {
-            return self.lease.begin(now_ns, &self.plan);
-        }
-        let mut all = true;
-        for step in self.plan.steps.iter().filter(|step| !matches!(step.action, Action::Recolour(_))) {
-            all &= self.lease.append(now_ns, *step, 0);
-        }
-        all
-    }
-
     fn act(&mut self, now_ns: u64) -> Prep {
         if self.begin_lease(now_ns) {
             self.steering.owns_lease = false;
@@ -430,9 +384,4 @@ impl Line {
             None => (0, 0),
         }
     }
-}
-
-/// Whether a step keeps the two classes from meeting anywhere in the cache.
-const fn keeps_cache_apart(step: &Step) -> bool {
-    matches!(step.action, Action::Recolour(Apart { first_moves: true, .. }))
 }

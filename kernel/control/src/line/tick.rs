@@ -80,9 +80,9 @@ impl Line {
         if let Some(rule) = at_rest.filter(|_| idle && !self.standing && self.lease.phase() == Phase::Idle) {
             self.stand(rule, now_ns);
         }
-        let looks_ahead = horizon_ns > 0 && self.waiting.as_ref().is_some_and(|waiting| !waiting.asked);
-        let horizon_ns =
-            if looks_ahead { horizon_ns.saturating_add(self.ahead_ns(machine)) } else { horizon_ns };
+        // A policy that wants no notice wants none for colours either.
+        let ahead_ns = if horizon_ns == 0 { 0 } else { self.ahead_ns(machine) };
+        let horizon_ns = horizon_ns.saturating_add(ahead_ns);
         let waiting = self.waiting.as_mut().filter(|waiting| !waiting.asked);
         if let Some(waiting) = waiting.filter(|w| now_ns.saturating_add(horizon_ns) >= w.release_ns) {
             waiting.asked = true;

@@ -4,7 +4,8 @@
 //! in for it. Colours go before nearness: a far frame costs latency, a frame of
 //! another colour costs the isolation it was asked for.
 
-use super::{Frame, FrameAllocator, List, Owner, Word};
+use super::lists::List;
+use super::{Frame, FrameAllocator, Owner, Word};
 use crate::colour::{Colour, ColourSet, Colours, MAX_COLOURS};
 
 /// Memory nodes that are told apart; frames of further ones count to node 0.

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use umbra_control::machine::Action;
+use umbra_control::machine::{Action, Apart};
 use umbra_memory::{Class, ColourSet};
 use workload_api::{Corpus, Memory, Meter, Workload};
 
@@ -133,6 +133,50 @@ pub(super) fn first_class_moves() -> Result<Outcome, Reason> {
     let refused = colours::change(tasks::FIRST, colours::division().of(Class::Shadow));
     ensure!(refused.is_err(), "the first-class task was given the shadow's colours");
     move_to(tasks::FIRST, all)?;
+    Ok(Outcome::Passed)
+}
+
+/// What a plan does with colours: apart ahead of a release, and exactly as
+/// before when it is undone.
+pub(super) fn set_apart_and_reunited() -> Result<Outcome, Reason> {
+    let Some((low, _)) = two_sets() else { return Ok(Outcome::Needs("eight colours")) };
+    first_class::begin_preparing();
+    wait_for("the index", || first_class::state() != first_class::State::Preparing)?;
+    let apart = Apart { colours: 10, first_moves: true };
+    let all = colours::division().of(Class::Second);
+    if all.count() < 20 {
+        return Ok(Outcome::Needs("twenty colours"));
+    }
+    let (chase, matrix) = (start("chase", None)?, start("matrix", None)?);
+    wait_for_units(chase, 1)?;
+    wait_for_units(matrix, 1)?;
+    // One has colours of its own choice already.
+    move_to(matrix, low)?;
+    let division = colours::division();
+    let held = || [tasks::FIRST, chase, matrix].map(|slot| colours::of(slot).map(|held| held.colours));
+    let before = held();
+    act(Action::Recolour(apart))?;
+    let kept = all.highest(10);
+    ensure!(colours::division().shared(Class::First, Class::Second).is_empty(), "the classes share colours");
+    for (slot, set) in [(tasks::FIRST, kept), (chase, all.without(kept)), (matrix, low)] {
+        let placed = verify::of(slot).ok_or_else(|| reason(format_args!("task {slot} is gone")))?;
+        let strays = placed.colours.without(set);
+        ensure!(strays.is_empty(), "task {slot} has pages of {strays}, expected {set}");
+    }
+    // One that comes now is kept out as well.
+    let late = start("hash", None)?;
+    wait_for_units(late, 1)?;
+    let colours_of_late = verify::of(late).map(|placed| placed.colours).unwrap_or_default();
+    ensure!(colours_of_late.common(kept).is_empty(), "a late task has pages of {colours_of_late}");
+    act(Action::Uncolour)?;
+    ensure!(held() == before && colours::division() == division, "{:?}, before it was {before:?}", held());
+    ensure!(colours::of(late).map(|held| held.colours) == Some(all), "the late task stays confined");
+    let is_pending = |slot: u16| colours::of(slot).is_some_and(|held| held.pending);
+    wait_for("every page's return", || ![tasks::FIRST, chase, matrix, late].into_iter().any(is_pending))?;
+    for slot in [chase, matrix] {
+        wait_for_units(slot, 1)?;
+    }
+    sound()?;
     Ok(Outcome::Passed)
 }
 

@@ -45,6 +45,10 @@ const CASES: &[Case] = &[
     Case { name: "colours: a paused task is moved and stays paused", run: colours::recoloured_while_paused },
     Case { name: "colours: a task ended in a move leaves nothing", run: colours::moves_leave_nothing },
     Case { name: "colours: the first-class task is moved at rest", run: colours::first_class_moves },
+    Case {
+        name: "colours: a plan sets the classes apart, and its undoing gives all back",
+        run: colours::set_apart_and_reunited,
+    },
     Case { name: "isolation: colours alone keep misses as when alone", run: isolation::by_colours },
     Case {
         name: "isolation: colours and ways keep misses as when alone",
