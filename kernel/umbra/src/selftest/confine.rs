@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use alloc::vec::Vec;
-use umbra_control::machine::{Action, CoreId, Share, Topology};
+use umbra_control::machine::{Action, Actuator, CoreId, Share, Topology};
 use umbra_hw::rdt::{QmEvent, Resource, bytes};
 
 use super::harness::{Outcome, Reason, act, pass_ms, reason, second_class_cores, start, wait_for_units};
@@ -153,6 +153,38 @@ fn held_by(way: Way, source: Source, percent: u64, least: u64, most: u64) -> Res
     ensure!(status.acting == Some((way, target)), "not in effect: {status:?}");
     ensure!(held * 100 <= target * most, "{held} of {target} bytes per second");
     ensure!(held * 100 >= target * least, "only {held} of {target} bytes per second");
+    ensure!(freed * 10 >= free * 9, "{freed} of {free} bytes per second after the end");
+    ensure!(registers()? == before, "registers are not as they were");
+    Ok(Outcome::Passed)
+}
+
+/// A quarantine's share of bandwidth alone, by whatever way this machine has.
+pub(super) fn bandwidth_follows() -> Result<Outcome, Reason> {
+    let Some(way) = hold::best().filter(|_| Machine.shares().least_percent > 0) else {
+        return Ok(Outcome::Needs("a way to hold bandwidth"));
+    };
+    let source = if way == Way::Ration { Source::Misses } else { Source::Monitor };
+    if streams()? == 0 {
+        return Ok(Outcome::Needs("a second-class core of its own"));
+    }
+    let (free, before) = (moving(source)?, registers()?);
+    let percent = u8::try_from(free * 70 / Machine.memory_bandwidth().max(1)).unwrap_or(99).clamp(1, 99);
+    let share = Machine.memory_bandwidth() * u64::from(percent) / 100;
+    act(Action::Confine(Share { ways: Machine.shares().ways, percent }))?;
+    pass_ms(SETTLE_MS);
+    let held = moving(source)?;
+    ensure!(
+        Machine.holds(Action::Confine(Share { ways: Machine.shares().ways, percent })),
+        "it does not hold"
+    );
+    act(Action::Unconfine)?;
+    pass_ms(SETTLE_MS);
+    let freed = moving(source)?;
+    println!(
+        "  by {}: free {free}, share {share}, held {held}, freed {freed} bytes per second",
+        way.describe()
+    );
+    ensure!(held * 100 <= share * 106, "{held} of {share} bytes per second");
     ensure!(freed * 10 >= free * 9, "{freed} of {free} bytes per second after the end");
     ensure!(registers()? == before, "registers are not as they were");
     Ok(Outcome::Passed)

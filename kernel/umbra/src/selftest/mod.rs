@@ -56,6 +56,7 @@ const CASES: &[Case] = &[
     },
     Case { name: "confine: registers read back and are given back exactly", run: confine::exact_undo },
     Case { name: "confine: occupancy and bandwidth follow", run: confine::occupancy_follows },
+    Case { name: "confine: a share of bandwidth is kept and given back", run: confine::bandwidth_follows },
     Case { name: "budget: throttle values are calibrated", run: confine::calibration },
     Case { name: "budget: streams are held by the closed loop", run: confine::held_by_loop },
     Case { name: "budget: streams are held by a limit set once", run: confine::held_by_limit },
