@@ -6,7 +6,7 @@ use umbra_control::line::{Config, Line};
 use umbra_control::machine::{CoreId, Shares, TaskState};
 use umbra_control::policy::Policy;
 use umbra_control::quarantine::Phase;
-use umbra_host_tests::drive::{Drive, MS, SEARCH};
+use umbra_host_tests::drive::{Drive, MS, SEARCH, SECOND_CLASS};
 use umbra_host_tests::sim::Sim;
 use umbra_host_tests::snapshot::assert_snapshot;
 
@@ -87,6 +87,28 @@ fn the_oracle_searches_then_holds() {
     assert!(kept > 0, "something may run");
     set_aside(&mut drive);
     assert!(is_left_alone(&drive));
+}
+
+#[test]
+fn the_oracle_takes_nothing_away_where_a_core_of_its_own_is_enough() {
+    let mut sim = Sim::new(4, SEARCH);
+    (sim.shares, sim.counts_misses) = (DIVIDES, true);
+    let mut drive = Drive::new(sim, Line::new(Config::DEFAULT));
+    drive.line.set_policy(Policy::Oracle, 0);
+    // One after the other, as the main job starts them.
+    for (core, nature) in (1..).zip(&SECOND_CLASS[..3]).filter(|(core, _)| *core != 3) {
+        drive.sim.start(*nature, core, core);
+        drive.run_until(drive.sim.now_ns() + 7 * MS);
+    }
+    drive.run_until(drive.sim.now_ns() + 100 * MS);
+    let taught = teach(&mut drive);
+    // Two tasks: 4 sets, and 3 small ones with each of 5 shares.
+    assert_eq!(taught, 4 + 3 * 5 + 4);
+    drive.run_until(drive.sim.now_ns() + 20 * MS);
+    let states = drive.sim.tasks.iter().flatten().map(|task| task.state);
+    assert_eq!(states.collect::<Vec<_>>(), [TaskState::Runnable; 2]);
+    assert_eq!(drive.sim.confined(), None);
+    assert!(!drive.sim.first_class_core_is_shared());
 }
 
 #[test]
