@@ -162,6 +162,14 @@ impl Colours {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Colour(pub u8);
 
+impl Colour {
+    /// As an index below [`MAX_COLOURS`], which every colour is.
+    #[inline]
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize % MAX_COLOURS as usize
+    }
+}
+
 /// A set of colours, one bit each. Written `4-8,10`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ColourSet(pub u64);

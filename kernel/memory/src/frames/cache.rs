@@ -121,8 +121,7 @@ impl<'w> FrameCache<'w> {
         self.turn = (chosen + 1) % 64;
         let frame = self.pop(Colour(chosen))?;
         let word = self.word(frame)?;
-        let node = Word(word.load(Ordering::Relaxed)).node();
-        word.store(Word::used(node, owner).0, Ordering::Relaxed);
+        word.store(Word(word.load(Ordering::Relaxed)).taken_by(owner).0, Ordering::Relaxed);
         self.change(owner, 1);
         Some(frame)
     }
@@ -138,12 +137,12 @@ impl<'w> FrameCache<'w> {
         if self.at_hand >= HOARD_MAX || self.stack(colour).is_full() {
             return Ok(Kept::Full);
         }
-        let node = Word(word.load(Ordering::Relaxed)).node();
-        if node != self.node && Word(word.load(Ordering::Relaxed)).state() == FrameState::Used(owner) {
+        let now = Word(word.load(Ordering::Relaxed));
+        if now.node() != self.node && now.belongs_to(owner) {
             return Ok(Kept::Far);
         }
         // Of two cores that free the same frame at once, one is told.
-        let (used, cached) = (Word::used(node, owner).0, Word::used(node, Owner::CACHED).0);
+        let (used, cached) = (now.taken_by(owner).0, now.taken_by(Owner::CACHED).0);
         let exchanged = word.compare_exchange(used, cached, Ordering::Relaxed, Ordering::Relaxed);
         exchanged.map_err(|word| match Word(word).state() {
             FrameState::Unmanaged => FreeError::Foreign(frame),

@@ -1,8 +1,13 @@
 //! The lists of free frames, one a node and colour.
+//!
+//! The link backwards of a list's first frame means nothing, so that taking
+//! that one, the usual case, leaves the next frame's word alone.
+
+use core::sync::atomic::Ordering;
 
 use super::word::Word;
 use super::{FrameAllocator, Node};
-use crate::colour::{Colour, ColourSet};
+use crate::colour::Colour;
 
 /// The free frames of one colour.
 #[derive(Clone, Copy, Debug)]
@@ -13,24 +18,25 @@ pub(super) struct List {
 
 impl FrameAllocator<'_> {
     /// Puts a frame at the head of its list.
+    #[inline]
     pub(super) fn push(&mut self, index: u32, node: Node) {
         let colour = self.colour_at(index);
         let shelf = &mut self.shelves[node.index()];
-        let list = &mut shelf.lists[usize::from(colour.0)];
+        let list = &mut shelf.lists[colour.index()];
         let next = core::mem::replace(&mut list.head, index);
         list.count += 1;
-        shelf.stocked |= ColourSet::only(colour).0;
+        shelf.stocked |= 1 << colour.index();
         self.free += 1;
         self.set_word(index, Word::free(node, Word::LINK_END, next));
         self.link_back(next, index);
     }
 
     /// Takes the frame at the head of a list. Its word is stale.
+    #[inline]
     pub(super) fn pop(&mut self, node: Node, colour: Colour) -> Option<u32> {
-        let index = self.shelves[node.index()].lists[usize::from(colour.0)].head;
+        let index = self.shelves[node.index()].lists[colour.index()].head;
         let (_, next) = self.word(index).links()?;
         self.shorten(node, colour, next);
-        self.link_back(next, Word::LINK_END);
         Some(index)
     }
 
@@ -40,31 +46,36 @@ impl FrameAllocator<'_> {
         let word = self.word(index);
         let Some((before, next)) = word.links() else { return };
         let (node, colour) = (word.node(), self.colour_at(index));
-        let head = self.shelves[node.index()].lists[usize::from(colour.0)].head;
-        self.shorten(node, colour, if before == Word::LINK_END { next } else { head });
+        let head = self.shelves[node.index()].lists[colour.index()].head;
+        if head == index {
+            return self.shorten(node, colour, next);
+        }
+        self.shorten(node, colour, head);
         self.link_back(next, before);
-        if let Some((further, _)) = self.word(before).links() {
-            self.set_word(before, Word::free(self.word(before).node(), further, next));
+        if let Some(place) = self.words.get(before as usize) {
+            let word = Word(place.load(Ordering::Relaxed));
+            place.store(word.with_next(next).0, Ordering::Relaxed);
         }
     }
 
     /// A list loses one frame and begins with `head`.
+    #[inline]
     fn shorten(&mut self, node: Node, colour: Colour, head: u32) {
         let shelf = &mut self.shelves[node.index()];
-        let list = &mut shelf.lists[usize::from(colour.0)];
+        let list = &mut shelf.lists[colour.index()];
         list.head = head;
         list.count -= 1;
         self.free -= 1;
-        if list.count == 0 {
-            shelf.stocked &= !ColourSet::only(colour).0;
-        }
+        shelf.stocked &= !(u64::from(list.count == 0) << colour.index());
     }
 
-    /// Names the frame before a free one; at a list's end there is none.
+    /// Names the frame before a free one; at a list's end there is none, and no
+    /// word has that index.
+    #[inline]
     fn link_back(&mut self, index: u32, before: u32) {
-        let word = self.word(index);
-        if let Some((_, next)) = word.links() {
-            self.set_word(index, Word::free(word.node(), before, next));
+        if let Some(place) = self.words.get(index as usize) {
+            let word = Word(place.load(Ordering::Relaxed));
+            place.store(word.with_before(before).0, Ordering::Relaxed);
         }
     }
 }

@@ -119,6 +119,7 @@ impl FrameAllocator<'_> {
     /// The first stocked colour of the set at or after the owner's turn, else
     /// the first of all, on the nearest node that has any; the turn moves past
     /// it. Bound: the nodes.
+    #[inline]
     pub(super) fn next_list(
         &mut self,
         colours: ColourSet,

@@ -27,6 +27,7 @@ impl Word {
     const LINK_BITS: u32 = 29;
     const LINK: u64 = Self::LINK_END as u64;
     const NODE_SHIFT: u32 = 59;
+    const NODE: u64 = 7 << Self::NODE_SHIFT;
     const STATE: u64 = 3 << 62;
     const FREE: u64 = 1 << 62;
     const USED: u64 = 2 << 62;
@@ -50,13 +51,41 @@ impl Word {
     }
 
     /// The links of a free frame, backwards and forwards; none for any other.
+    #[inline]
     pub(super) const fn links(self) -> Option<(u32, u32)> {
         if self.0 & Self::STATE != Self::FREE {
             return None;
         }
-        let ([a, b, c, d, ..], [e, f, g, h, ..]) =
-            ((self.0 >> Self::LINK_BITS & Self::LINK).to_le_bytes(), (self.0 & Self::LINK).to_le_bytes());
-        Some((u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])))
+        Some((Self::link(self.0 >> Self::LINK_BITS), Self::link(self.0)))
+    }
+
+    const fn link(bits: u64) -> u32 {
+        let [a, b, c, d, ..] = (bits & Self::LINK).to_le_bytes();
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    /// A free frame's word with another link backwards.
+    #[inline]
+    pub(super) const fn with_before(self, before: u32) -> Self {
+        let kept = self.0 & !(Self::LINK << Self::LINK_BITS);
+        Self(kept | (before as u64 & Self::LINK) << Self::LINK_BITS)
+    }
+
+    /// A free frame's word with another link forwards.
+    pub(super) const fn with_next(self, next: u32) -> Self {
+        Self(self.0 & !Self::LINK | next as u64 & Self::LINK)
+    }
+
+    /// The word of the same frame in somebody's use.
+    #[inline]
+    pub(super) const fn taken_by(self, owner: Owner) -> Self {
+        Self(Self::USED | self.0 & Self::NODE | owner.0 as u64)
+    }
+
+    /// Whether it is this owner's.
+    #[inline]
+    pub(super) const fn belongs_to(self, owner: Owner) -> bool {
+        self.0 & !Self::NODE == Self::USED | owner.0 as u64
     }
 
     pub(super) const fn is_free(self) -> bool {
@@ -83,6 +112,10 @@ mod tests {
             let free = Word::free(Node(node), before, next);
             prop_assert_eq!((free.node(), free.links(), free.state()), (Node(node), Some((before, next)), FrameState::Free));
             let used = Word::used(Node(node), Owner(owner));
+            prop_assert_eq!(free.with_before(next).with_next(before), Word::free(Node(node), next, before));
+            prop_assert_eq!(free.taken_by(Owner(owner)), used);
+            prop_assert!(used.belongs_to(Owner(owner)) && !free.belongs_to(Owner(owner)));
+            prop_assert!(!used.belongs_to(Owner(owner.wrapping_add(1))));
             prop_assert_eq!((used.node(), used.links(), used.state()), (Node(node), None, FrameState::Used(Owner(owner))));
         }
     }
