@@ -12,7 +12,7 @@ mod objects;
 pub(crate) mod verify;
 
 pub(crate) use areas::Areas;
-pub(crate) use nodes::{free_on, learn_nodes, settle_at};
+pub(crate) use nodes::{free_on, learn_nodes, nodes_under, settle_at};
 pub(crate) use objects::object;
 
 use core::sync::atomic::{AtomicU64, Ordering};

@@ -3,9 +3,9 @@
 use core::ops::Range;
 
 use heapless::Vec;
-use umbra_memory::{Colours, NODES, Node, Owner};
+use umbra_memory::{Colours, Frame, NODES, Node, Owner};
 
-use super::{Memory, with};
+use super::{Areas, Memory, with};
 use crate::hardware::nodes::Nodes;
 
 /// Ranges of memory nodes that are kept; memory of others counts to node 0.
@@ -44,6 +44,19 @@ pub(crate) fn learn_nodes(nodes: &Nodes) {
 pub(crate) fn settle_at(owner: Owner, node: usize) {
     let node = Node(u8::try_from(node).unwrap_or(0));
     with(|memory| memory.frames.settle_at(owner, node));
+}
+
+/// The nodes that the pages of a task's areas lie on, one bit each. A look at
+/// each page.
+pub(crate) fn nodes_under(areas: &Areas) -> u64 {
+    with(|memory| {
+        let node = |page: u32| {
+            let frame = memory.space.translate(areas.page(page)).and_then(Frame::containing);
+            frame.and_then(|frame| memory.frames.node_of(frame))
+        };
+        (0..areas.pages()).filter_map(node).fold(0, |set, node| set | 1 << (node.0 % 64))
+    })
+    .unwrap_or(0)
 }
 
 /// Free frames of a node.

@@ -2,8 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::harness::{Outcome, Reason, free_at_rest, start, units, wait_for, wait_for_units};
-use crate::{cores, ensure, heap, memory, stop, tasks, time};
+use super::harness::{
+    Outcome, Reason, free_at_rest, second_class_cores, start, units, wait_for, wait_for_units,
+};
+use crate::{cores, ensure, hardware, heap, memory, stop, tasks, time};
 
 pub(super) fn write_xor_execute() -> Result<Outcome, Reason> {
     let audit = memory::enforce_write_xor_execute();
@@ -50,6 +52,23 @@ pub(super) fn tasks_leave_nothing() -> Result<Outcome, Reason> {
         ensure!(memory::used_by_task(slot) == 0, "frames left behind after {} units", units(slot));
         let free = free_at_rest()?;
         ensure!(free == before, "round {round}: {before} frames free before, {free} now");
+    }
+    Ok(Outcome::Passed)
+}
+
+pub(super) fn near_frames_first() -> Result<Outcome, Reason> {
+    let nodes = &hardware::the().nodes;
+    if nodes.count() < 2 {
+        return Ok(Outcome::Needs("two memory nodes"));
+    }
+    for number in second_class_cores() {
+        let slot = start("chase", Some(number))?;
+        wait_for_units(slot, 1)?;
+        let near = cores::get(number).map_or(0, |core| nodes.of_processor(core.apic_id()));
+        // SAFETY: only the control core fills and empties slots, and it is here.
+        let areas = (*unsafe { tasks::at(slot).tenancy.get() }).map(|tenancy| tenancy.areas);
+        let found = areas.map_or(0, |areas| memory::nodes_under(&areas));
+        ensure!(found == 1 << near, "core {number} is of node {near}, its task's frames of nodes {found:#b}");
     }
     Ok(Outcome::Passed)
 }

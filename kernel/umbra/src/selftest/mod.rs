@@ -27,6 +27,7 @@ const CASES: &[Case] = &[
     Case { name: "boot: guards below stacks are not mapped", run: memory::guards_are_unmapped },
     Case { name: "memory: the heap gives back what it gave", run: memory::heap_round_trip },
     Case { name: "memory: task memory is zeroed, coloured and given back", run: memory::tasks_leave_nothing },
+    Case { name: "memory: a task's frames are of its core's node", run: memory::near_frames_first },
     Case { name: "tasks: sleep ends at its deadline, not before", run: tasks::sleep_is_not_short },
     Case { name: "tasks: each core runs second-class work", run: tasks::every_core_works },
     Case { name: "tasks: tasks of one core share it fairly", run: tasks::sharing_is_fair },

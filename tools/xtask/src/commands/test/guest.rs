@@ -25,6 +25,18 @@ const MACHINES: &[(Firmware, u32)] = &[
     (Firmware::Uefi, 4),
 ];
 
+/// Two memory nodes of two processors each.
+const TWO_NODES: &[&str] = &[
+    "-object",
+    "memory-backend-ram,id=near,size=512M",
+    "-object",
+    "memory-backend-ram,id=far,size=512M",
+    "-numa",
+    "node,nodeid=0,memdev=near,cpus=0-1",
+    "-numa",
+    "node,nodeid=1,memdev=far,cpus=2-3",
+];
+
 /// How long one boot and its tests may take. A busy machine of two cores
 /// emulates eight virtual ones slowly.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -40,6 +52,29 @@ pub(super) fn tests(builder: &Builder, case: Option<&str>) -> Counts {
         counts.add(boot(builder, "test", &configuration, firmware, cpus));
     }
     counts
+}
+
+/// The cases of memory on a machine of two nodes.
+pub(super) fn nodes(builder: &Builder) -> Counts {
+    let configuration = Configuration { case: Some("memory".to_owned()), ..Configuration::new(Mode::Test) };
+    let log = log("nodes");
+    let two_nodes = |mut machine: Machine| {
+        machine.extra = TWO_NODES.iter().map(Into::into).collect();
+        machine
+    };
+    let result = machine(builder, "nodes", &configuration, Firmware::Bios, 4).map(two_nodes);
+    match result.and_then(|machine| run_machine(&machine, &log)) {
+        Ok((tally, result)) => {
+            println!("nodes: {} passed, {} failed, {} ignored", tally.passed, tally.failed, tally.ignored);
+            let failures = tally.failures.iter().map(|failure| format!("nodes: {failure}")).collect();
+            let counts = Counts { passed: tally.passed, failed: tally.failed, failures };
+            match result {
+                Ok(()) => counts,
+                Err(error) => failed("nodes", &log, error),
+            }
+        }
+        Err(error) => failed("nodes", &log, error),
+    }
 }
 
 /// The cases in which a workload misbehaves.
@@ -128,9 +163,12 @@ fn run(
     cpus: u32,
     log: &Path,
 ) -> Result<(Tally, Result<()>)> {
-    let machine = machine(builder, name, configuration, firmware, cpus)?;
+    run_machine(&machine(builder, name, configuration, firmware, cpus)?, log)
+}
+
+fn run_machine(machine: &Machine, log: &Path) -> Result<(Tally, Result<()>)> {
     let mut text = Vec::new();
-    let (outcome, _) = Guest::start(&machine, Some(log))?.run_to_end(LIMIT, |bytes| {
+    let (outcome, _) = Guest::start(machine, Some(log))?.run_to_end(LIMIT, |bytes| {
         text.extend_from_slice(bytes);
         Ok(())
     })?;

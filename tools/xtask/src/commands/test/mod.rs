@@ -147,7 +147,13 @@ fn booted(stage: Stage, builder: &Builder, filter: Option<&str>) -> Counts {
         Stage::Processors => processors::tests(builder),
         Stage::Model => model::tests(builder),
         Stage::Accuracy => accuracy::tests(builder),
-        _ => guest::tests(builder, filter),
+        _ => {
+            let mut counts = guest::tests(builder, filter);
+            if filter.is_none() {
+                counts.add(guest::nodes(builder));
+            }
+            counts
+        }
     }
 }
 

@@ -23,7 +23,15 @@ const LIMIT: Duration = Duration::from_secs(900);
 const MEMORY_MIB: u32 = 512;
 
 /// The guest's tests: machine, processors, group.
-const GROUPS: [(&str, u32, &str); 2] = [("tiny", 2, "boot"), ("xeon4", 4, "tasks")];
+const GROUPS: [(&str, u32, &str); 7] = [
+    ("tiny", 2, "boot"),
+    ("xeon4", 4, "tasks"),
+    ("nordt", 4, "isolation"),
+    ("xeon4", 4, "isolation"),
+    ("xeon4", 4, "confine"),
+    ("xeon4", 4, "budget"),
+    ("nordt", 4, "budget"),
+];
 /// Runs that must not differ, the one that begins while the host is busy last.
 const REPEATS: usize = 5;
 /// A short main job: some of everything, and arrivals that the seed decides.

@@ -53,7 +53,7 @@ const ABSENT: [&str; 5] = [
 const REFUSALS: [(&str, &str); 4] = [
     ("pmu stat cycles", "error: "),
     ("cat show", "page colours divide the cache instead"),
-    ("mba show", "paused or moved instead"),
+    ("mba show", "lacks a bandwidth throttle or limit"),
     ("mon", "has what tasks report themselves"),
 ];
 
