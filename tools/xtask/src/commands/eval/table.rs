@@ -39,21 +39,35 @@ of the mix alone; EMU: that and the first-class load served within the bound. LE
 REACT: from the first sign to the effect. CONTROL: share of the control core. Means over cells; - not measured.
 ";
 
+/// A period beside the paper's, as a factor that keeps its digits either way.
+fn scaled(ours_ns: f64, paper_ns: f64) -> String {
+    if ours_ns < paper_ns {
+        format!("divided by {}", rounded(paper_ns / ours_ns))
+    } else {
+        format!("multiplied by {}", rounded(ours_ns / paper_ns))
+    }
+}
+
+/// To a thousandth, without zeros that say nothing.
+fn rounded(factor: f64) -> f64 {
+    (factor * 1000.0).round() / 1000.0
+}
+
 /// How often policies decide, where they say so, and why some do nothing.
 fn asides(cells: &[Cell]) -> String {
     let mut out = String::new();
     for name in policies(cells) {
         let runs = || cells.iter().filter_map(|cell| cell.policy(name));
         if let Some(ours_ns) = runs().find_map(|run| run.figure("period_ns")) {
-            let scaled = runs().find_map(|run| run.figure("period_paper_ns"));
+            let paper = runs().find_map(|run| run.figure("period_paper_ns"));
             let ours = span(ours_ns);
             // Writing to a string does not fail.
-            let _ = match scaled.filter(|paper_ns| *paper_ns > 0.0) {
+            let _ = match paper.filter(|paper_ns| *paper_ns > 0.0) {
                 Some(paper_ns) => writeln!(
                     out,
-                    "{name} decides every {ours}; its paper every {}, which is scaled by {:.3}",
+                    "{name} decides every {ours}; its paper every {}, which is {}",
                     span(paper_ns),
-                    ours_ns / paper_ns
+                    scaled(ours_ns, paper_ns)
                 ),
                 None => writeln!(out, "{name} decides every {ours}"),
             };
@@ -238,17 +252,18 @@ mod tests {
         let key = cell("llc", 10, &[]).key;
         let policies = serde_json::json!([
             {"policy": "reactive", "period_ns": 1_000_000, "period_paper_ns": 10_000},
+            {"policy": "heracles", "period_ns": 7_500_000, "period_paper_ns": 15_000_000_000u64},
             {"policy": "lfoc", "idle_because": "no cache can be divided"},
         ]);
         let report = serde_json::json!({"policies": policies});
         let sent = super::super::cell::Sent { report: Some(report), ..Default::default() };
         let text = text(&[Cell::new(key, sent, None, 1)]);
-        assert!(
-            text.contains(
-                "\nreactive decides every 1 ms; its paper every 10 us, which is scaled by 100.000\n"
-            ),
-            "{text}"
-        );
+        for line in [
+            "\nreactive decides every 1 ms; its paper every 10 us, which is multiplied by 100\n",
+            "\nheracles decides every 7.5 ms; its paper every 15 s, which is divided by 2000\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
         assert!(text.contains("\nlfoc does nothing on this machine: no cache can be divided\n"), "{text}");
     }
 
