@@ -2,8 +2,9 @@
 
 use crate::sim::{Nature, Server, Sim};
 use std::fmt::Write;
-use umbra_control::line::{Event, Line};
+use umbra_control::line::{Config, Event, Line};
 use umbra_control::machine::{Action, Burst, BurstProgress, Topology};
+use umbra_control::policy::Policy;
 use umbra_control::quarantine::LeaseEvent;
 
 /// One millisecond in nanoseconds.
@@ -66,6 +67,22 @@ impl Drive {
         for (workload, nature) in (1..).zip(SECOND_CLASS) {
             self.sim.start(nature, workload, (workload - 1) % cores);
         }
+    }
+
+    /// A line under `policy` on a crowded machine. Its profile is learnt from
+    /// three bursts of the first-class workload alone; nothing of them is kept.
+    #[must_use]
+    pub fn crowded(sim: Sim, policy: Policy) -> Self {
+        let mut drive = Self::new(sim, Line::new(Config::DEFAULT));
+        for number in 1..=3 {
+            drive.burst(number, 60 * MS);
+        }
+        drive.crowd();
+        drive.run_until(drive.sim.now_ns() + 100 * MS);
+        drive.line.set_policy(policy, drive.sim.now_ns());
+        drive.line.reset_stats();
+        drive.log.clear();
+        drive
     }
 
     /// Ticks until `until_ns`.

@@ -1,7 +1,6 @@
 //! The whole line over the simulated machine, under every policy.
 
 use std::fmt::Write;
-use umbra_control::line::{Config, Line};
 use umbra_control::machine::{Colouring, CoreId, TaskState};
 use umbra_control::policy::Policy;
 use umbra_control::quarantine::Phase;
@@ -14,15 +13,7 @@ const BURSTS: u32 = 8;
 /// Bursts under `policy` on a crowded machine of `cores` cores. The profile is
 /// learnt from three bursts of the first-class workload alone.
 fn run(policy: Policy, cores: u8) -> Drive {
-    let mut drive = Drive::new(Sim::new(cores, SEARCH), Line::new(Config::DEFAULT));
-    for number in 1..=3 {
-        drive.burst(number, 60 * MS);
-    }
-    drive.crowd();
-    drive.run_until(drive.sim.now_ns() + 100 * MS);
-    drive.line.set_policy(policy, drive.sim.now_ns());
-    drive.line.reset_stats();
-    drive.log.clear();
+    let mut drive = Drive::crowded(Sim::new(cores, SEARCH), policy);
     (drive.sim.latencies_ns, drive.finished) = (Vec::new(), Vec::new());
     for number in 4..4 + BURSTS {
         drive.burst(number, 60 * MS);
@@ -114,17 +105,11 @@ fn concept_is_in_place_before_every_release() {
 /// that has colours and no ways. Each page takes `page_ns` to move.
 fn run_coloured(page_ns: u32) -> Drive {
     let nature = Nature { working_set_bytes: 4 << 20, ..SEARCH.nature };
-    let mut drive = Drive::new(Sim::new(4, Server { nature, ..SEARCH }), Line::new(Config::DEFAULT));
+    let mut sim = Sim::new(4, Server { nature, ..SEARCH });
     // Traffic is no part of this.
-    drive.sim.bandwidth = 100_000_000_000;
-    drive.sim.colouring = Colouring { shared: 28, first_pages: 3_000, second_pages: 7_000, page_ns };
-    for number in 1..=3 {
-        drive.burst(number, 60 * MS);
-    }
-    drive.crowd();
-    drive.run_until(drive.sim.now_ns() + 100 * MS);
-    drive.line.set_policy(Policy::Concept, drive.sim.now_ns());
-    drive.line.reset_stats();
+    sim.bandwidth = 100_000_000_000;
+    sim.colouring = Colouring { shared: 28, first_pages: 3_000, second_pages: 7_000, page_ns };
+    let mut drive = Drive::crowded(sim, Policy::Concept);
     drive.sim.latencies_ns.clear();
     for number in 4..4 + BURSTS {
         drive.burst(number, 200 * MS);

@@ -19,16 +19,7 @@ const DIVIDES: Shares = Shares { ways: 11, least_percent: 10 };
 fn crowded(policy: Policy, shares: Shares) -> Drive {
     let mut sim = Sim::new(4, SEARCH);
     (sim.shares, sim.counts_misses) = (shares, true);
-    let mut drive = Drive::new(sim, Line::new(Config::DEFAULT));
-    for number in 1..=3 {
-        drive.burst(number, 60 * MS);
-    }
-    drive.crowd();
-    drive.run_until(drive.sim.now_ns() + 100 * MS);
-    drive.line.set_policy(policy, drive.sim.now_ns());
-    drive.line.reset_stats();
-    drive.log.clear();
-    drive
+    Drive::crowded(sim, policy)
 }
 
 /// Everything is as before there was a policy.
