@@ -68,12 +68,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let command_line = machine.command_line();
     eprintln!("$ {command_line}");
     let mut figures = measure(&machine, "logs/bench.log")?;
-    match hardware(&builder) {
-        Ok(more) => figures.extend(more),
-        Err(error) => say::step(&format!("what counting and dividing cost is left out: {error:#}")),
+    // Only what needs a QEMU that cannot be had is left out; what fails, fails.
+    let emulator = Emulator::find();
+    if let Ok(emulator) = &emulator {
+        figures.extend(hardware(&builder, emulator)?);
     }
     figures.extend(sizes(&builder, &images)?);
-    figures.extend(model::measure(&builder)?);
+    match &emulator {
+        Ok(emulator) => figures.extend(model::measure(&builder, emulator)?),
+        Err(reason) => say::step(&format!(
+            "what counting and dividing cost, and the model's speed, are left out: its QEMU cannot be had: {reason:#}"
+        )),
+    }
     print!("{}", table(&figures));
     let host =
         Host { toolchain: toolchain.describe(), command_line, firmware: Firmware::Bios.name(), model: None };
@@ -89,12 +95,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 /// What counting and dividing cost, on the machine model: plain emulation has
 /// neither counters nor classes.
-fn hardware(builder: &Builder) -> Result<Vec<Figure>> {
+fn hardware(builder: &Builder, emulator: &Emulator) -> Result<Vec<Figure>> {
     let configuration =
         Configuration { case: Some("hardware".to_owned()), ..Configuration::new(Mode::Bench) };
     let images = builder.images("bench-hardware", &configuration)?;
     let mut machine = Machine::new(&images, Firmware::Bios, 2)?;
-    machine.model = Some(Emulator::find()?.model(MODELLED, 2, 1024, Outputs::default())?);
+    machine.model = Some(emulator.model(MODELLED, 2, 1024, Outputs::default())?);
     eprintln!("$ {}", machine.command_line());
     measure(&machine, "logs/bench-hardware.log")
 }

@@ -22,23 +22,15 @@ const MACHINES: [(&str, u32); 3] = [("xeon4", 1), ("xeon4", 4), ("epyc8", 8)];
 /// The main job with all five second-class workloads, as short as it gets.
 const JOB: [(&str, &str); 3] = [("bursts", "1"), ("requests", "16"), ("policies", "none")];
 
-/// The rates, or nothing, with the reason said, where the model's QEMU cannot
-/// be had.
+/// The rates.
 ///
 /// # Errors
 /// If a run does not end well.
-pub(super) fn measure(builder: &Builder) -> Result<Vec<Figure>> {
-    let emulator = match Emulator::find() {
-        Ok(emulator) => emulator,
-        Err(reason) => {
-            say::step(&format!("the model's speed is left out, its QEMU cannot be had: {reason:#}"));
-            return Ok(Vec::new());
-        }
-    };
+pub(super) fn measure(builder: &Builder, emulator: &Emulator) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (machine, cpus) in MACHINES {
         say::step(&format!("measuring the model's speed: {machine} with {cpus} virtual CPUs"));
-        let report = run(builder, &emulator, machine, cpus)
+        let report = run(builder, emulator, machine, cpus)
             .with_context(|| format!("the model's speed with {cpus} virtual CPUs"))?;
         figures.extend(rates(&report, cpus)?);
     }

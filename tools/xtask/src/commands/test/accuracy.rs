@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::Counts;
 use crate::console_session::Session;
 use crate::image::{Builder, Configuration, configuration::Mode};
-use crate::qemu::{Emulator, Firmware, Machine, Model, Outcome, Outputs};
+use crate::qemu::{Emulator, Firmware, Machine, Outcome, Outputs};
 use crate::workspace;
 
 const MACHINE: &str = "xeon4";
@@ -41,17 +41,14 @@ const MANY: &str = "instructions,cycles,cache-references,cache-misses,bus-cycles
 /// model's QEMU cannot be had.
 pub(super) fn tests(builder: &Builder) -> Counts {
     let mut counts = Counts::default();
-    let report = workspace::target("logs/accuracy.json");
-    let outputs = Outputs { report: Some(report.clone()), ..Outputs::default() };
-    let model = Emulator::find().and_then(|qemu| qemu.model(MACHINE, CPUS, MEMORY_MIB, outputs));
-    let model = match model {
-        Ok(model) => model,
-        Err(error) => {
-            println!("accuracy: left out, {error:#}");
+    let emulator = match Emulator::find() {
+        Ok(emulator) => emulator,
+        Err(reason) => {
+            println!("accuracy: left out, the model's QEMU cannot be had: {reason:#}");
             return counts;
         }
     };
-    let figures = match measure(builder, model, &report) {
+    let figures = match measure(builder, &emulator) {
         Ok(figures) => figures,
         Err(error) => return Counts::one("accuracy", Err(error)),
     };
@@ -103,12 +100,14 @@ struct Said {
     monitor: Value,
 }
 
-fn measure(builder: &Builder, model: Model, report: &Path) -> Result<Vec<Figure>> {
+fn measure(builder: &Builder, emulator: &Emulator) -> Result<Vec<Figure>> {
+    let report = workspace::target("logs/accuracy.json");
+    let outputs = Outputs { report: Some(report.clone()), ..Outputs::default() };
     let images = builder.images("accuracy", &Configuration::new(Mode::Console))?;
     let mut machine = Machine::new(&images, Firmware::Bios, CPUS)?;
-    machine.model = Some(model);
+    machine.model = Some(emulator.model(MACHINE, CPUS, MEMORY_MIB, outputs)?);
     let said = converse(&machine, &workspace::target("logs/accuracy.log"))?;
-    let text = std::fs::read(report).with_context(|| format!("no {}", workspace::shown(report)))?;
+    let text = std::fs::read(&report).with_context(|| format!("no {}", workspace::shown(&report)))?;
     let report: Value = serde_json::from_slice(&text).context("the model's report is no JSON")?;
     compare(&said, &report)
 }
